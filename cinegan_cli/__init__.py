@@ -1,0 +1,1 @@
+"""Turn one landscape photo into a seamless, full-resolution looping video."""

@@ -1,0 +1,61 @@
+"""One exception tree. Library code raises these; only `cli.main` catches them and turns them into an exit status."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """Exit statuses of the `cinegan` command, documented in the README."""
+
+    OK = 0
+    INTERNAL = 1  # a bug in cinegan; run again with --traceback and report it
+    USAGE = 2  # options that do not exist or do not go together
+    INPUT = 3  # a file that cannot be read, or does not hold what it should
+    MODEL_MISSING = 4  # a model that is not installed
+    ENCODER = 5  # the output could not be written or encoded
+    PARTIAL = 6  # a batch in which some files failed
+    CHECK = 7  # a loop failed `check`, or --strict refused a doubtful result
+    INTERRUPTED = 130  # Ctrl-C
+
+
+class CineganError(Exception):
+    """Base of every error a user can cause. The message is one line: what, why, what to do."""
+
+    status = ExitStatus.INTERNAL
+
+
+class UsageError(CineganError):
+    """Options that are out of range or contradict each other."""
+
+    status = ExitStatus.USAGE
+
+
+class InputError(CineganError):
+    """An input file is missing, unreadable, truncated or of the wrong kind."""
+
+    status = ExitStatus.INPUT
+
+
+class ModelMissingError(CineganError):
+    """A model was asked for that is not installed."""
+
+    status = ExitStatus.MODEL_MISSING
+
+
+class OutputError(CineganError):
+    """An output cannot be written: it exists, the folder is read-only, the disk is full, the encoder failed."""
+
+    status = ExitStatus.ENCODER
+
+
+class BatchError(CineganError):
+    """Some files of a batch failed; the others were rendered."""
+
+    status = ExitStatus.PARTIAL
+
+
+class CheckError(CineganError):
+    """A result did not meet the standard asked for (`check`, `--strict`)."""
+
+    status = ExitStatus.CHECK

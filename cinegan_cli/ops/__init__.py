@@ -1,0 +1,1 @@
+"""Native operators and their pure-torch references."""

@@ -1,0 +1,1 @@
+"""The eight stages, one file each, in the order of the pipeline."""

@@ -1,0 +1,91 @@
+"""What the stages hand to each other, in the order of the pipeline.
+
+Letters are fixed everywhere: B batch, C channels, H W photo size, h w motion grid, N frames in one cycle.
+Pixel centres are at integer coordinates, +x right, +y down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+Origin = Literal["given", "predicted", "default"]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded photo, upright, in sRGB, at the size of the output.
+
+    `pixels[c, y, x]` is channel c (R, G, B) of pixel (x, y), float32 in [0, 1], contiguous [3, H, W], H and W even.
+    `pixels_u8` is the same picture as uint8 [H, W, 3]: what static pixels of every frame are copied from.
+    `window` says where the output lies in the upright source file: (x, y, width, height) in source pixels, so that
+    coordinates and masks given for the file can be mapped; parts outside the file (`--fit pad`) are background.
+    `source_size` is the (width, height) of the upright file. `notices` are sentences for the user.
+    """
+
+    pixels: Tensor
+    pixels_u8: Tensor
+    source_size: tuple[int, int]
+    window: tuple[float, float, float, float]
+    notices: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.pixels.shape[2], self.pixels.shape[1]
+
+
+@dataclass(frozen=True)
+class Bands:
+    """RGB contributions, coarse to fine, whose upsampled sum is a picture.
+
+    `levels[k]` is float32 [3, H_k, W_k]; `levels[-1]` has the size of the picture, each level is about half the next.
+    `stages.inversion.collapse` sums them: start at the coarsest, upsample bilinearly to the next size, add.
+    """
+
+    levels: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Mask:
+    """What moves. `alpha[y, x]` float32 [H, W] in [0, 1]: 0 is static, 1 moves at full speed, between: partial speed.
+
+    `sky` and `water` (float32 [H, W], probabilities) are there whenever the segmentation network ran, else None.
+    `confidence` in [0, 1] is 1 for a mask given by file. `notices` are sentences for the user, each naming an option.
+    """
+
+    alpha: Tensor
+    origin: Origin
+    sky: Tensor | None = None
+    water: Tensor | None = None
+    confidence: float = 1.0
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A steady flow: `velocity[0, y, x]`, `[1, y, x]` are its x and y parts at grid point (x, y), grid px per second.
+
+    float32 [2, h, w], finite. The grid covers the whole picture and pixel areas are matched, not centres:
+    photo_x + 0.5 = (x + 0.5) * W / w. It is already extended beyond the mask and scaled by `--speed`.
+    """
+
+    velocity: Tensor
+    origin: Origin
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Displacement:
+    """Both displacements of one frame, on the motion's grid grown by `pad` points on every side.
+
+    `forward` = F_{0→t} and `backward` = F_{N→t} of Eq. 1: float32 [2, h + 2 pad, w + 2 pad], grid px. The particle that
+    starts at grid point (x, y) is at (x, y) + forward[:, y, x] after the part `phase` = t / N, in [0, 1), of the cycle.
+    """
+
+    forward: Tensor
+    backward: Tensor
+    phase: float
+    pad: int
