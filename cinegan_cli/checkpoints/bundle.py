@@ -1,0 +1,75 @@
+"""Weights as safetensors with their configuration in the header: nothing in the file can execute code."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from cinegan_cli.errors import InputError, ModelMissingError
+
+_KEY = "cinegan"  # the header's entry that holds our JSON
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a weights file holds: `kind` says which model it is for, `config` how to build it, `tensors` its state."""
+
+    kind: str
+    config: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+
+def write_bundle(path: Path, bundle: Bundle) -> None:
+    """Write atomically: a reader sees the old file or the whole new one."""
+    header = json.dumps({"kind": bundle.kind, "config": dict(bundle.config)}, sort_keys=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    save_file({k: v.contiguous() for k, v in bundle.tensors.items()}, temporary, metadata={_KEY: header})
+    temporary.chmod(0o644)  # safetensors makes it private
+    os.replace(temporary, path)
+
+
+def read_bundle(path: Path, kind: str) -> Bundle:
+    """Read a weights file made for `kind`.
+
+    Raises ModelMissingError when there is no such file, InputError when it is damaged or holds another model.
+    """
+    if not path.is_file():
+        raise ModelMissingError(f"{path}: the {kind} model is not installed; reinstall cinegan or train it")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[_KEY])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise InputError(f"{path}: not a cinegan weights file ({error}); install or train it again") from error
+    if header.get("kind") != kind:
+        raise InputError(f"{path}: holds a {header.get('kind')} model, not a {kind} model; give the right file")
+    return Bundle(kind, header["config"], tensors)
+
+
+def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Copy `tensors` into `module`, in the module's own precision.
+
+    Raises InputError naming the first tensor that is missing, unknown or of another shape.
+    """
+    own = module.state_dict()
+    for name in sorted(own.keys() | tensors.keys()):
+        if name not in tensors:
+            raise InputError(f"{path}: tensor {name} is missing; the file belongs to another version of cinegan")
+        if name not in own:
+            raise InputError(f"{path}: tensor {name} is unknown; the file belongs to another version of cinegan")
+        if own[name].shape != tensors[name].shape:
+            found, wanted = tuple(tensors[name].shape), tuple(own[name].shape)
+            raise InputError(f"{path}: tensor {name} has shape {found}, not {wanted}; use the matching version")
+    with torch.no_grad():
+        for name, target in own.items():
+            target.copy_(tensors[name])

@@ -1,0 +1,182 @@
+"""Loop quality: is the seam like any other step, does nothing stall, jump, pulse, drift or move that should not?
+
+Definitions: d(a, b) is the mean absolute difference of two frames over the moving pixels, in levels (0 to 255);
+a cycle of N frames has the steps d(0, 1) ... d(N-2, N-1) and the seam step d(N-1, 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cinegan_cli.errors import InputError
+from cinegan_cli.evaluation.container import Finding, check_container
+from cinegan_cli.evaluation.loop_frames import is_lossless, read_frames
+from cinegan_cli.stages.photo import read_grey
+
+Frame = NDArray[np.uint8]
+
+PROBE_FRAMES = 6  # held at the start to find the moving pixels when no mask is given
+MOVING_LEVELS = 8  # a pixel that changed by more than this within them moves; codec noise stays below
+
+
+@dataclass(frozen=True)
+class LoopReport:
+    """Figures of one cycle of `frames` frames of `size` (width, height).
+
+    `steps` are d(i, i+1), then d(N-1, 0); `typical` is the median of all but the last. In units of `typical`: `seam` is
+    the last step, `slowest` and `fastest` the extremes of all steps, `pulse` the largest deviation from 1.
+    `static_error` (levels) and `static_psnr` (dB) compare the pixels where the mask is 0 with the photo, all frames.
+    `mean_drift` (levels) and `spread_drift` (share) are the largest changes, against frame 0, of the mean and standard
+    deviation of the luminance of the moving pixels. `texture` is their mean |Laplacian| over the photo's (over frame
+    0's without a photo) at N/4, N/2 and 3N/4.
+    """
+
+    frames: int
+    size: tuple[int, int]
+    steps: tuple[float, ...]
+    typical: float
+    seam: float
+    slowest: float
+    fastest: float
+    pulse: float
+    static_error: int | None
+    static_psnr: float | None
+    mean_drift: float
+    spread_drift: float
+    texture: tuple[float, float, float]
+
+
+class LoopMeter:
+    """Measures a cycle as its frames pass: `add` each uint8 [H, W, 3], then `report`. Holds 2 frames, 6 at the start."""
+
+    def __init__(self, *, photo: Frame | None = None, mask: NDArray[np.float32] | None = None) -> None:
+        """`photo` is uint8 [H, W, 3], `mask` float32 [H, W] in [0, 1]."""
+        self._photo = photo
+        self._mask = mask
+        self._moving: Frame | None = None
+        self._still = None if mask is None else (mask == 0).astype(np.uint8)
+        self._waiting: list[Frame] = []
+        self._first: Frame | None = None
+        self._last: Frame | None = None
+        self._steps: list[float] = []
+        self._levels: list[tuple[float, float]] = []
+        self._textures: list[float] = []
+        self._worst = 0
+        self._squares = 0.0
+
+    def add(self, frame: Frame) -> None:
+        """Take the next frame; the caller may change it afterwards."""
+        frame = np.array(frame)
+        if self._moving is None:
+            self._waiting.append(frame)
+            if self._mask is not None or len(self._waiting) == PROBE_FRAMES:
+                self._start()
+            return
+        self._measure(frame)
+
+    def report(self) -> LoopReport:
+        """The figures of the frames so far. Raises `InputError` when there are fewer than 3."""
+        if self._moving is None and len(self._waiting) > 2:
+            self._start()
+        if self._first is None or self._last is None or len(self._levels) < 3:
+            raise InputError("a loop needs at least 3 frames; name a longer video")
+        steps = [*self._steps, self._difference(self._last, self._first)]
+        typical = median(steps[:-1])
+        relative = [step / max(typical, 1e-9) for step in steps]
+        means, spreads = zip(*self._levels, strict=True)
+        count = len(means)
+        whole = self._textures[0] if self._photo is None else self._texture(_grey(self._photo))
+        quarter, half, three_quarters = (self._textures[count * k // 4] / max(whole, 1e-9) for k in (1, 2, 3))
+        return LoopReport(
+            frames=count,
+            size=(self._first.shape[1], self._first.shape[0]),
+            steps=tuple(steps),
+            typical=typical,
+            seam=relative[-1],
+            slowest=min(relative),
+            fastest=max(relative),
+            pulse=max(abs(step - 1) for step in relative),
+            static_error=self._worst if self._compares_static else None,
+            static_psnr=self._psnr() if self._compares_static else None,
+            mean_drift=max(abs(mean - means[0]) for mean in means),
+            spread_drift=max(abs(spread - spreads[0]) for spread in spreads) / max(spreads[0], 1e-9),
+            texture=(quarter, half, three_quarters),
+        )
+
+    @property
+    def _compares_static(self) -> bool:
+        return self._photo is not None and self._still is not None and bool(self._still.any())
+
+    def _start(self) -> None:
+        """Settle which pixels move, then measure the frames that waited for it."""
+        first = self._waiting[0]
+        for name, given in (("photo", self._photo), ("mask", self._mask)):
+            if given is not None and given.shape[:2] != first.shape[:2]:
+                raise InputError(
+                    f"the {name} is {given.shape[1]}x{given.shape[0]} px but the frames are "
+                    f"{first.shape[1]}x{first.shape[0]}; give the {name} at the size of the loop"
+                )
+        if self._mask is not None:
+            moving = self._mask >= 0.5 if (self._mask >= 0.5).any() else self._mask > 0
+        else:
+            moving = np.zeros(first.shape[:2], bool)
+            for frame in self._waiting[1:]:
+                moving |= cv2.absdiff(frame, first).max(axis=2) > MOVING_LEVELS
+        self._moving = (moving if moving.any() else np.ones_like(moving)).astype(np.uint8)
+        waiting, self._waiting = self._waiting, []
+        for frame in waiting:
+            self._measure(frame)
+
+    def _measure(self, frame: Frame) -> None:
+        if self._last is None:
+            self._first = frame
+        else:
+            if frame.shape != self._last.shape:
+                raise InputError("the frames differ in size; name a folder with the frames of one loop")
+            self._steps.append(self._difference(self._last, frame))
+        self._last = frame
+        grey = _grey(frame)
+        mean, spread = cv2.meanStdDev(grey, mask=self._moving)
+        self._levels.append((float(mean.item()), float(spread.item())))
+        self._textures.append(self._texture(grey))
+        if self._compares_static:
+            off = cv2.absdiff(frame, self._photo) * self._still[:, :, None]
+            self._worst = max(self._worst, int(off.max()))
+            self._squares += float(cv2.norm(off, cv2.NORM_L2SQR))
+
+    def _difference(self, one: Frame, other: Frame) -> float:
+        return sum(cv2.mean(cv2.absdiff(one, other), mask=self._moving)[:3]) / 3
+
+    def _texture(self, grey: Frame) -> float:
+        laplacian = cv2.Laplacian(grey, cv2.CV_16S)
+        return float(cv2.mean(np.abs(laplacian), mask=self._moving)[0])
+
+    def _psnr(self) -> float:
+        assert self._still is not None
+        samples = 3 * int(self._still.sum()) * len(self._levels)
+        return float(10 * np.log10(255**2 / max(self._squares / samples, 1e-10)))
+
+
+def measure_loop(
+    frames: Iterable[Frame], *, photo: Frame | None = None, mask: NDArray[np.float32] | None = None
+) -> LoopReport:
+    """Figures of one cycle of uint8 [H, W, 3] frames, read once, none kept.
+
+    `photo` (uint8 [H, W, 3]) and `mask` (float32 [H, W], 0 static) add the comparison of what must not move.
+    Raises `InputError` when there are fewer than 3 frames or the sizes differ.
+    """
+    meter = LoopMeter(photo=photo, mask=mask)
+    for frame in frames:
+        meter.add(frame)
+    return meter.report()
+
+
+def _grey(frame: Frame) -> Frame:
+    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)

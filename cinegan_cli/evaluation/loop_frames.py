@@ -1,0 +1,108 @@
+"""Frames of any loop on disk, one at a time: video by ffmpeg, animated pictures by Pillow, folders of PNG files."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageSequence
+
+from cinegan_cli.errors import InputError
+from cinegan_cli.stages.video_ffmpeg import ffmpeg_executable
+
+Frame = NDArray[np.uint8]
+
+PICTURES = (".gif", ".webp", ".apng", ".png")
+FRAME_FILES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+
+
+def read_frames(path: Path) -> Iterator[Frame]:
+    """RGB frames, uint8 [H, W, 3], of a video, an animated picture, a folder of frames or a pattern (dir/%04d.png).
+
+    Raises `InputError` when there are none or the file is damaged.
+    """
+    if "%" in path.name and not path.exists():
+        path = path.parent
+    if path.is_dir():
+        return _folder_frames(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file; check the name")
+    if path.suffix.lower() in PICTURES:
+        return _picture_frames(path)
+    return _video_frames(path)
+
+
+def is_lossless(path: Path) -> bool:
+    """Whether frames come back exactly as they were written: PNG frames and APNG."""
+    return path.is_dir() or path.suffix.lower() in (".png", ".apng")
+
+
+def _folder_frames(folder: Path) -> Iterator[Frame]:
+    files = [file for file in folder.iterdir() if file.suffix.lower() in FRAME_FILES and not file.name.startswith(".")]
+    if not files:
+        raise InputError(f"{folder}: has no frames (PNG, JPEG, WebP, TIFF or BMP files)")
+    for file in sorted(files, key=_by_number):
+        frame = cv2.imread(str(file), cv2.IMREAD_COLOR)
+        if frame is None:
+            raise InputError(f"{file}: this frame cannot be read; render it again")
+        yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _by_number(file: Path) -> tuple[int, str]:
+    numbers = re.findall(r"\d+", file.stem)
+    return (int(numbers[-1]) if numbers else -1, file.name)
+
+
+def _picture_frames(path: Path) -> Iterator[Frame]:
+    try:
+        with Image.open(path) as image:
+            for frame in ImageSequence.Iterator(image):
+                yield np.array(frame.convert("RGB"))
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: the animated picture cannot be read ({reason}); write it again") from None
+
+
+def _video_frames(path: Path) -> Iterator[Frame]:
+    """Frames through a pipe, as PPM pictures: each tells its own size, so nothing has to be known beforehand."""
+    arguments = ["-v", "error", "-nostdin", "-i", f"file:{path}", "-map", "0:v:0", "-fps_mode", "passthrough"]
+    matrix = "scale=flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24"  # the file's own tags choose the matrix
+    process = subprocess.Popen(
+        [ffmpeg_executable(), *arguments, "-vf", matrix, "-f", "image2pipe", "-c:v", "ppm", "pipe:1"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said: deque[bytes] = deque(maxlen=5)
+    listener = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
+    listener.start()
+    try:
+        count = 0
+        while (magic := process.stdout.readline()) == b"P6\n":
+            width, height = map(int, process.stdout.readline().split())
+            process.stdout.readline()  # the largest value, always 255
+            data = process.stdout.read(width * height * 3)
+            if len(data) < width * height * 3:
+                break
+            count += 1
+            yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
+        if process.wait() or magic or not count:
+            listener.join()
+            reason = " ".join(b" ".join(said).decode(errors="replace").split()) or "no frames in it"
+            raise InputError(f"{path}: the video cannot be read ({reason}); write it again")
+    finally:
+        process.kill()
+        process.wait()
+        listener.join()
+        process.stdout.close()
+        process.stderr.close()

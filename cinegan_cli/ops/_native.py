@@ -1,0 +1,112 @@
+"""Loading the extension `cinegan_cli._C`, and the choice between it and the references."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+try:
+    from cinegan_cli import _C as extension
+except ImportError as error:
+    extension = None
+    _missing: str | None = str(error)
+else:
+    _missing = None
+
+Backend = Literal["auto", "native", "reference"]
+SIMD_LEVELS = ("baseline", "avx2", "avx512")  # the order of `enum Simd` in csrc/parallel.h
+REMEDY = "install a C++17 compiler and reinstall with `pip install --force-reinstall --no-deps cinegan`"
+CUDA_REMEDY = "reinstall with CINEGAN_CUDA=1 where nvcc is installed"
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """What the operators run on. `cpu` and `cuda` say whether the native kernels are used on that kind of device.
+
+    `simd` is "avx512", "avx2", "baseline" (what the compiler assumes of every such processor) or "none" without kernels.
+    `cuda_architectures` are those in the build, such as ("75", "80"); empty for a CPU build. `reason` says why a native
+    backend is not used and how to get it; None when nothing is missing on this machine.
+    """
+
+    cpu: bool
+    cuda: bool
+    simd: str
+    compiler: str
+    cuda_architectures: tuple[str, ...]
+    reason: str | None
+
+
+def backend_info() -> BackendInfo:
+    """Which kernels `backend="auto"` runs here, and why not others."""
+    if extension is None:
+        return BackendInfo(False, False, "none", "", (), f"the extension is missing ({_missing}): {REMEDY}")
+    built = tuple(extension.cuda_architectures.split())
+    has_device = torch.cuda.is_available()
+    reason = f"the extension was built without CUDA: {CUDA_REMEDY}" if has_device and not built else None
+    cuda = bool(built) and has_device
+    return BackendInfo(True, cuda, SIMD_LEVELS[extension.best_simd()], extension.compiler, built, reason)
+
+
+def runs_native(backend: Backend, device: torch.device) -> bool:
+    """True when the native kernels are to run for tensors on `device`.
+
+    Raises:
+        ValueError: `backend` is none of the three.
+        RuntimeError: "native" was asked for and is not there; the message says why, and the remedy.
+    """
+    if backend not in ("auto", "native", "reference"):
+        raise ValueError(f'backend must be "auto", "native" or "reference", got {backend!r}')
+    if backend == "reference":
+        return False
+    cause = _why_not(device.type)
+    if cause is None:
+        return True
+    if backend == "native":
+        raise RuntimeError(f'backend="native" cannot run on {device.type}: {cause}')
+    if device.type in ("cpu", "cuda"):
+        _warn_once(device.type, cause)
+    return False
+
+
+def _why_not(device_type: str) -> str | None:
+    if extension is None:
+        return f"the extension is missing ({_missing}): {REMEDY}"
+    if device_type == "cpu" or (device_type == "cuda" and extension.cuda_architectures):
+        return None
+    if device_type == "cuda":
+        return f"the extension was built without CUDA: {CUDA_REMEDY}"
+    return 'there are no kernels for this kind of device; use backend="auto"'
+
+
+@cache
+def _warn_once(device_type: str, cause: str) -> None:
+    warnings.warn(
+        f"cinegan runs its slow PyTorch operators on {device_type}: {cause}", RuntimeWarning, stacklevel=4
+    )
+
+
+def run(name: str, tensor: Tensor, *arguments: Any) -> None:
+    """Calls the kernel `name` for the type and device of `tensor`, on its current stream, with all CPU threads of torch."""
+    assert extension is not None
+    kernel = getattr(extension, f"{name}_{str(tensor.dtype).removeprefix('torch.')}")
+    if not tensor.is_cuda:
+        kernel(*arguments, torch.get_num_threads(), extension.best_simd(), 0, False)
+        return
+    with torch.cuda.device(tensor.device):
+        kernel(*arguments, 0, 0, torch.cuda.current_stream(tensor.device).cuda_stream, True)
+
+
+def strided(tensor: Tensor) -> Tensor:
+    """`tensor` [B, C, H, W] itself when its columns or its channels are contiguous, else a contiguous copy."""
+    return tensor if tensor.stride(3) == 1 or tensor.stride(1) == 1 else tensor.contiguous()
+
+
+def layout_of(tensor: Tensor) -> torch.memory_format:
+    """Channels-last when the channels of `tensor` [B, C, H, W] are its contiguous axis, else contiguous."""
+    channels_last = tensor.stride(1) == 1 and tensor.stride(3) != 1
+    return torch.channels_last if channels_last else torch.contiguous_format

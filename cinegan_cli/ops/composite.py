@@ -1,0 +1,55 @@
+"""composite: the moving part over the still photo, to bytes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cinegan_cli.ops._checks import check_device, check_tensor
+from cinegan_cli.ops._native import Backend, extension, runs_native
+from cinegan_cli.ops.composite_reference import composite_reference
+
+
+def composite(photo: Tensor, alpha: Tensor, warped: Tensor, still: Tensor, *, backend: Backend = "auto") -> Tensor:
+    """The photo plus what the warp changes: round(255 clip(photo / 255 + alpha (warped - still), 0, 1)).
+
+    Args:
+        photo: uint8 [H, W, 3].
+        alpha: float32 [H, W], the share of the change; where it is 0 the bytes of `photo` are copied.
+        warped, still: float32 [3, H, W], the warped picture and the same picture unwarped.
+        backend: as in `sample`. On CUDA plain PyTorch runs.
+
+    Returns:
+        uint8 [H, W, 3]; halves round to even, NaN is 0. No gradients.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type, shape or device.
+        RuntimeError: backend="native" without kernels.
+    """
+    check_tensor("photo", photo, ("H", "W", 3), (torch.uint8,))
+    h, w = photo.shape[:2]
+    floats = (torch.float32,)
+    check_tensor("alpha", alpha, (h, w), floats)
+    check_tensor("warped", warped, (3, h, w), floats)
+    check_tensor("still", still, (3, h, w), floats)
+    for name, value in (("alpha", alpha), ("warped", warped), ("still", still)):
+        check_device(name, value, photo.device)
+    if runs_native(backend, photo.device) and not photo.is_cuda:
+        out: Tensor = _composite(photo, alpha, warped, still)
+        return out
+    return composite_reference(photo, alpha, warped, still)
+
+
+@torch.library.custom_op("cinegan::composite", mutates_args=(), device_types="cpu")
+def _composite(photo: Tensor, alpha: Tensor, warped: Tensor, still: Tensor) -> Tensor:
+    assert extension is not None
+    inputs = [tensor.contiguous() for tensor in (photo, alpha, warped, still)]
+    out = torch.empty_like(inputs[0])
+    addresses = [tensor.data_ptr() for tensor in (*inputs, out)]
+    extension.composite(addresses, photo.shape[:2], torch.get_num_threads(), extension.best_simd())
+    return out
+
+
+@_composite.register_fake
+def _(photo: Tensor, alpha: Tensor, warped: Tensor, still: Tensor) -> Tensor:
+    return torch.empty_like(photo, memory_format=torch.contiguous_format)

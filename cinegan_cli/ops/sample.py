@@ -1,0 +1,139 @@
+"""sample: a sharp gather at any positions."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from cinegan_cli.ops._checks import check_choice, check_device, check_tensor, working_dtype
+from cinegan_cli.ops._native import Backend, layout_of, run, runs_native, strided
+from cinegan_cli.ops.sample_reference import sample_reference
+
+Kernel = Literal["lanczos3", "bicubic"]
+Border = Literal["reflect", "clamp"]
+KERNELS = ("lanczos3", "bicubic")  # the order of `enum Kernel` in csrc/sample.h
+BORDERS = ("reflect", "clamp")  # the order of `enum Border` in csrc/sample.h
+
+
+def sample(
+    image: Tensor,
+    positions: Tensor,
+    *,
+    kernel: Kernel = "lanczos3",
+    border: Border = "reflect",
+    backend: Backend = "auto",
+) -> Tensor:
+    """Reads an image between its pixels, sharply; at integer positions it returns the pixel exactly.
+
+    Args:
+        image: [B, C, H, W], any float type, H and W at least 1. Contiguous and channels-last memory are used as they are.
+        positions: [B, 2, h, w]; `positions[b, 0, y, x]` and `[b, 1, y, x]` are the x and y that output pixel (x, y) is read
+            from, in pixels of the image, +x right, +y down, centres at integers.
+        kernel: "lanczos3" (6 x 6 taps) or "bicubic" (Catmull-Rom, 4 x 4). The weights along each axis sum to 1.
+        border: "reflect" mirrors about the centres of the edge pixels, any distance outside; "clamp" repeats them.
+        backend: "native" for the C++ and CUDA kernels, "reference" for plain PyTorch, "auto" for the best that works.
+
+    Returns:
+        [B, C, h, w] in the type and memory layout of `image`; computed in float64 for float64 images, else in float32
+        (half types are cast at the edge). Positions that are NaN or infinite give 0, and gradient 0.
+
+    Image and positions have gradients; second derivatives are refused. CPU results have the same bits for any number of
+    threads. The CUDA gradient of the image adds with atomics; under `torch.use_deterministic_algorithms(True)` the
+    reference, which is deterministic there, runs instead.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type, shape or device.
+        RuntimeError: backend="native" without kernels.
+    """
+    check_tensor("image", image, ("B", "C", "H", "W"))
+    if min(image.shape[1:]) < 1:
+        raise ValueError(f"image must be of shape [B, C >= 1, H >= 1, W >= 1], got {list(image.shape)}")
+    check_tensor("positions", positions, (image.shape[0], 2, "h", "w"))
+    check_device("positions", positions, image.device)
+    check_choice("kernel", kernel, KERNELS)
+    check_choice("border", border, BORDERS)
+    dtype = working_dtype(image.dtype)
+    arguments = image.to(dtype), positions.to(dtype)
+    native = runs_native(backend, image.device)
+    if native and image.is_cuda and backend == "auto" and image.requires_grad:
+        native = not torch.are_deterministic_algorithms_enabled()
+    if native:
+        out: Tensor = _sample(*arguments, KERNELS.index(kernel), BORDERS.index(border))
+    else:
+        out = sample_reference(*arguments, kernel, border)
+    return out.to(image.dtype)
+
+
+def _empty_out(image: Tensor, positions: Tensor) -> Tensor:
+    shape = (*image.shape[:2], *positions.shape[2:])
+    return torch.empty(shape, dtype=image.dtype, device=image.device, memory_format=layout_of(image))
+
+
+@torch.library.custom_op("cinegan::sample", mutates_args=(), device_types=("cpu", "cuda"))
+def _sample(image: Tensor, positions: Tensor, kernel: int, border: int) -> Tensor:
+    image, positions = strided(image), positions.contiguous()
+    out = _empty_out(image, positions)
+    addresses = [tensor.data_ptr() for tensor in (image, positions, out)]
+    run("sample", image, addresses, image.shape, positions.shape[2:], image.stride(), out.stride(), kernel, border)
+    return out
+
+
+@_sample.register_fake
+def _(image: Tensor, positions: Tensor, kernel: int, border: int) -> Tensor:
+    return _empty_out(strided(image), positions)
+
+
+@torch.library.custom_op("cinegan::sample_backward", mutates_args=(), device_types=("cpu", "cuda"))
+def _sample_backward(
+    grad: Tensor,
+    image: Tensor,
+    positions: Tensor,
+    kernel: int,
+    border: int,
+    needs_image: bool,
+    needs_positions: bool,
+) -> tuple[Tensor, Tensor]:
+    """The gradients asked for; an empty tensor for the other."""
+    image = strided(image)
+    image = image.contiguous(memory_format=layout_of(image))
+    positions, grad = positions.contiguous(), strided(grad)
+    grad_image = torch.zeros_like(image) if needs_image else image.new_empty(0)
+    grad_positions = torch.empty_like(positions) if needs_positions else image.new_empty(0)
+    addresses = [tensor.data_ptr() for tensor in (image, positions, grad, grad_image, grad_positions)]
+    sizes = image.shape, positions.shape[2:]
+    run("sample_grad", image, addresses, *sizes, image.stride(), grad.stride(), kernel, border)
+    return grad_image, grad_positions
+
+
+@_sample_backward.register_fake
+def _(
+    grad: Tensor,
+    image: Tensor,
+    positions: Tensor,
+    kernel: int,
+    border: int,
+    needs_image: bool,
+    needs_positions: bool,
+) -> tuple[Tensor, Tensor]:
+    image = strided(image)
+    none = image.new_empty(0)
+    return (
+        torch.empty_like(image, memory_format=layout_of(image)) if needs_image else none,
+        torch.empty_like(positions, memory_format=torch.contiguous_format) if needs_positions else none.clone(),
+    )
+
+
+def _save(ctx: Any, inputs: tuple[Tensor, Tensor, int, int], output: Tensor) -> None:
+    ctx.save_for_backward(inputs[0], inputs[1])
+    ctx.options = inputs[2:]
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    needs = ctx.needs_input_grad[:2]
+    grads = _sample_backward(grad, *ctx.saved_tensors, *ctx.options, *needs)
+    return (*(value if need else None for value, need in zip(grads, needs, strict=True)), None, None)
+
+
+_sample.register_autograd(_backward, setup_context=_save)

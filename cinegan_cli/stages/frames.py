@@ -1,0 +1,34 @@
+"""Warped pictures → frames: Eq. 4, written so that static pixels and frame 0 are the photo's own bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from cinegan_cli import ops
+from cinegan_cli.types import Mask, Photo
+
+MATTE_REACH = 2  # px around a pixel in which the mask's largest value counts as "all of it moves"
+
+
+def matte(mask: Mask) -> Tensor:
+    """How much of each pixel belongs to the moving layer, float32 [H, W] in [0, 1].
+
+    A grey area of the mask moves as a whole, slower; only beside static pixels is a grey value a partly covered pixel.
+    So a mask is divided by its largest value nearby.
+    """
+    largest = F.max_pool2d(mask.alpha[None], 2 * MATTE_REACH + 1, stride=1, padding=MATTE_REACH)[0]
+    return mask.alpha / largest.clamp(min=1e-6)
+
+
+def composite(photo: Photo, coverage: Tensor, layer: Tensor, warped: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Yield frames uint8 [H, W, 3]: `I + S ⊙ (warped - layer)`.
+
+    `coverage` is S, [H, W]; `layer` [3, H, W] is the moving layer as it is at frame 0. Where the layer is the photo this
+    is Eq. 4, `S ⊙ warped + (1 - S) ⊙ I`. Beside a silhouette, where a pixel mixes both, it moves only the moving part
+    and leaves the rest in place, and frame 0 is the photo whatever S is. Pixels with S = 0 are copied.
+    """
+    for picture in warped:
+        yield ops.composite(photo.pixels_u8, coverage, picture, layer)

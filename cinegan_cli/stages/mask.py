@@ -1,0 +1,131 @@
+"""Stage "mask": what moves, from a file or from what the segmentation network sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from cinegan_cli.config import MaskConfig
+from cinegan_cli.errors import InputError
+from cinegan_cli.stages.mask_files import read_for_photo
+from cinegan_cli.stages.mask_network import predict
+from cinegan_cli.stages.mask_refine import clean, refine
+from cinegan_cli.types import Mask, Photo
+
+Floats = npt.NDArray[Any]  # float32
+
+_DOUBTFUL = 0.75  # confidence below which the user is told
+_SMALL = 0.02  # moving part of the picture below which the user is told
+_LEAST = 0.002  # below this nothing is worth animating
+
+
+def make_mask(photo: Photo, config: MaskConfig, *, device: torch.device) -> Mask:
+    """What moves in `photo`: `--mask` as given, else the network's sky and water; `--freeze` wins over both.
+
+    Raises InputError when a file cannot be used or nothing moves, ModelMissingError when the network is not installed.
+    """
+    mask = _given(photo, config) if config.mask is not None else _predicted(photo, config, device)
+    if config.freeze is None:
+        return mask
+    kept = 1 - torch.from_numpy(read_for_photo(config.freeze, photo, "--freeze"))
+    alpha = mask.alpha * kept
+    if float(alpha.max()) == 0:
+        raise InputError(f"{config.freeze}: nothing moves: --freeze covers the whole mask; paint less of it white")
+    return Mask(alpha, mask.origin, mask.sky, mask.water, mask.confidence, mask.notices)
+
+
+def _given(photo: Photo, config: MaskConfig) -> Mask:
+    assert config.mask is not None
+    alpha = read_for_photo(config.mask, photo, "--mask")
+    if alpha.max() == 0:
+        raise InputError(
+            f"{config.mask}: nothing moves: the mask is all black where the photo is; paint what moves white"
+        )
+    return Mask(torch.from_numpy(alpha), "given")
+
+
+def _predicted(photo: Photo, config: MaskConfig, device: torch.device) -> Mask:
+    """The network's mask of the part of the picture that comes from the file; padding is static."""
+    left, top, right, bottom = _inner(photo)
+    picture = photo.pixels_u8[top:bottom, left:right].contiguous()
+    seen = predict(picture, device=device).numpy()  # [3, h, w]
+    wanted = {"sky": seen[1], "water": seen[2], "sky+water": seen[1] + seen[2]}[config.move]
+    outline = clean(wanted)
+    area = float(outline.mean())
+    if area < _LEAST:
+        what = config.move.replace("+", " or ")
+        other = "" if config.move == "sky+water" else " or try --move sky+water"
+        raise InputError(f"no {what} found in the photo; say what moves with --mask FILE (white moves){other}")
+    confidence = _confidence(outline, wanted)
+    size = (photo.size[1], photo.size[0])
+    alpha, sky, water = torch.zeros(size), torch.zeros(size), torch.zeros(size)
+    inner = (right - left, bottom - top)
+    alpha[top:bottom, left:right] = torch.from_numpy(refine(picture.numpy(), outline, wanted))
+    sky[top:bottom, left:right] = torch.from_numpy(cv2.resize(seen[1], inner, interpolation=cv2.INTER_LINEAR))
+    water[top:bottom, left:right] = torch.from_numpy(cv2.resize(seen[2], inner, interpolation=cv2.INTER_LINEAR))
+    return Mask(alpha, "predicted", sky, water, confidence, _notices(area, confidence, config))
+
+
+def _inner(photo: Photo) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the output's part that lies inside the source file (all of it but for --fit pad)."""
+    x, y, width, height = photo.window
+    scale_x, scale_y = photo.size[0] / width, photo.size[1] / height
+    left, top = max(0, round(-x * scale_x)), max(0, round(-y * scale_y))
+    right = min(photo.size[0], round((photo.source_size[0] - x) * scale_x))
+    bottom = min(photo.size[1], round((photo.source_size[1] - y) * scale_y))
+    return left, top, right, bottom
+
+
+def _confidence(outline: npt.NDArray[np.uint8], moving: Floats) -> float:
+    """The IoU to expect if the probabilities are true: Σ p m / Σ (p + m - p m) over the picture, m the outline."""
+    m = cv2.resize(outline.astype(np.float32), (moving.shape[1], moving.shape[0]), interpolation=cv2.INTER_AREA)
+    both = float((moving * m).sum())
+    return both / max(float((moving + m).sum()) - both, 1e-6)
+
+
+def _notices(area: float, confidence: float, config: MaskConfig) -> tuple[str, ...]:
+    notices = []
+    if area < _SMALL:
+        notices.append(f"Only {area:.1%} of the picture moves; --mask FILE says what else should.")
+    if confidence < _DOUBTFUL:
+        narrower = " or --move sky or --move water," if config.move == "sky+water" else ""
+        notices.append(
+            f"The mask is doubtful (confidence {confidence:.2f}): look at it with `cinegan mask`;{narrower} "
+            "--mask FILE or --freeze FILE corrects it."
+        )
+    return tuple(notices)
+
+
+def mask_to_u8(mask: Mask) -> Tensor:
+    """The mask as a grey picture, uint8 [H, W]: read back by `--mask`, it gives the same mask within 1/255."""
+    return (mask.alpha * 255).round().to(torch.uint8)
+
+
+def overlay(photo: Photo, mask: Mask) -> Tensor:
+    """The photo with sky tinted blue, water green, anything else that moves orange, the rest darker: uint8 [H, W, 3].
+
+    A light line runs along the outline (alpha 0.5).
+    """
+    pixels = photo.pixels_u8.numpy()
+    alpha = mask.alpha.numpy()[:, :, None]
+    tint = _tints(mask)
+    moving = pixels * np.float32(0.6) + tint * np.float32(0.4)
+    picture = alpha * moving + (1 - alpha) * (pixels * np.float32(0.7))
+    picture = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    contours, _ = cv2.findContours((alpha[:, :, 0] > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    thickness = max(1, round(max(photo.size) / 1500))
+    cv2.drawContours(picture, contours, -1, (255, 255, 255), thickness)
+    return torch.from_numpy(picture)
+
+
+def _tints(mask: Mask) -> Floats:
+    """The colour of what moves, per pixel: [H, W, 3], or [1, 1, 3] where the network did not run."""
+    if mask.sky is None or mask.water is None:
+        return np.array([[[255, 140, 0]]], np.float32)
+    sky = (mask.sky >= mask.water).numpy()[:, :, None]
+    return np.where(sky, np.array([30, 120, 255], np.float32), np.array([0, 220, 110], np.float32))

@@ -1,0 +1,57 @@
+"""What the shipped network sees in a photo: probabilities of static, sky and water."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from cinegan_cli.checkpoints.bundle import load_strictly, read_bundle
+from cinegan_cli.nn.segmentation import SegmentationNet, network_of, network_size
+
+WEIGHTS = Path(__file__).parent.parent / "weights" / "mask.safetensors"
+
+
+def predict(picture: Tensor, *, device: torch.device, weights: Path = WEIGHTS) -> Tensor:
+    """Probabilities [3, h, w] of (static, sky, water), float32 on the CPU, at half the network's input size.
+
+    picture: uint8 [H, W, 3] RGB, any size. Mean over the members of the ensemble and over the mirrored picture.
+    Raises ModelMissingError when `weights` is not there.
+    """
+    members = _load(weights, weights.stat().st_mtime_ns if weights.is_file() else 0, device)
+    total: Tensor | None = None
+    for net in members:
+        rgb = network_input(picture, net.config.side).to(device)
+        both = torch.cat((rgb, rgb.flip(3)))  # [2, 3, h, w]
+        with torch.inference_mode():
+            straight, mirrored = net(both).float().softmax(1).cpu()
+        seen = (straight + mirrored.flip(2)) / 2
+        total = seen if total is None else total + seen
+    assert total is not None
+    return total / len(members)
+
+
+def network_input(picture: Tensor, side: int) -> Tensor:
+    """uint8 [H, W, 3] → float32 [1, 3, h, w] in [0, 1], area-averaged, `side` on the long side, multiples of 32."""
+    height, width = picture.shape[:2]
+    size = network_size(width, height, side)
+    shrinks = size[0] < width or size[1] < height
+    small = cv2.resize(picture.numpy(), size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return torch.from_numpy(np.ascontiguousarray(small.transpose(2, 0, 1)))[None].float() / 255
+
+
+@lru_cache(maxsize=2)
+def _load(weights: Path, _changed: int, device: torch.device) -> tuple[SegmentationNet, ...]:
+    """The ensemble's networks, loaded once per file, its time of change, and device."""
+    bundle = read_bundle(weights, "mask")
+    members = []
+    for k in range(int(bundle.config["members"])):
+        net = network_of(bundle.config["network"])
+        own = {name.split(".", 1)[1]: t for name, t in bundle.tensors.items() if name.startswith(f"{k}.")}
+        load_strictly(net, own, weights)
+        members.append(net.eval().requires_grad_(False).to(device))
+    return tuple(members)

@@ -1,0 +1,182 @@
+"""Stage 4: where everything moves, and how fast, as a steady flow in px of a grid per second."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from cinegan_cli.config import MotionConfig
+from cinegan_cli.errors import UsageError
+from cinegan_cli.stages.fill import pull_push
+from cinegan_cli.stages.motion_default import default_velocity
+from cinegan_cli.stages.motion_files import read_motion, write_motion
+from cinegan_cli.stages.motion_hints import Stroke, arrows_velocity, strokes_of
+from cinegan_cli.stages.motion_picture import colour_wheel
+from cinegan_cli.types import Mask, Motion, Photo
+
+__all__ = ["colour_wheel", "grid_size", "make_motion", "write_motion"]
+
+GRID_SIDE = 512  # longest side of the grid of everything but files; the release's fields are 512 x 512
+DIRECTIONS = {"right": 0.0, "up": 90.0, "left": 180.0, "down": 270.0}
+
+
+def make_motion(photo: Photo, mask: Mask, config: MotionConfig) -> Motion:
+    """The steady flow of what the mask lets move, defined and smooth over the whole picture.
+
+    From, in this order: `--motion` (a file), `--arrow` and `--hints`, `--direction`, or the default made from the
+    picture (`motion_default`). Then slowed where the mask is grey, extended beyond it (`spec/stylecinegan.md`
+    section 3) and scaled by `--speed`. Raises UsageError for options that contradict each other or lie outside the
+    picture, InputError for files that are not what they should be.
+    """
+    _check_options(config)
+    strokes = strokes_of(config, photo.source_size)
+    drawn = any(stroke.velocity != (0.0, 0.0) for stroke in strokes)
+    notices: tuple[str, ...] = ()
+    if config.motion is not None:
+        velocity, notices = _from_file(photo, config.motion)
+    elif drawn:
+        velocity, notices = arrows_velocity(strokes, photo, _moving(photo, mask))
+    else:
+        velocity = default_velocity(photo, mask, *grid_size(*photo.size))
+        if config.direction is not None:
+            velocity = _towards(velocity, config.direction)
+        velocity = _held(velocity, strokes, photo)
+    velocity = extend(velocity, mask.alpha) * config.speed
+    given = drawn or config.motion is not None or config.direction is not None
+    return Motion(velocity.contiguous(), "given" if given else "default", notices)
+
+
+def grid_size(width: int, height: int) -> tuple[int, int]:
+    """(w, h) of the grid for a picture of `width` x `height` px: at most 512 on the longer side, cells near square."""
+    scale = min(1.0, GRID_SIDE / max(width, height))
+    return max(2, round(width * scale)), max(2, round(height * scale))
+
+
+def extend(velocity: Tensor, alpha: Tensor) -> Tensor:
+    """`velocity` [2, h, w] slowed by the mask `alpha` [H, W] where it is grey, then carried on beyond it.
+
+    A soft edge of a few pixels is not grey: the factor is the largest mask value nearby, so only areas that stay
+    below 1 are slowed. Beyond the mask the field is that of the nearest moving places.
+    """
+    size = velocity.shape[1:]
+    largest = _local_maximum(alpha)
+    part = functional.interpolate(largest[None, None], size, mode="area")[0, 0]
+    mean = functional.interpolate(alpha[None, None], size, mode="area")[0, 0]
+    share = torch.where(part > 1 / 64, mean / part.clamp_min(1e-6), 0.0)
+    weight = ((share - 0.25) * 2.0).clamp(0.0, 1.0)
+    return pull_push(velocity * part, weight)
+
+
+def _local_maximum(alpha: Tensor) -> Tensor:
+    """The largest value of `alpha` [H, W] within 1/256 of the longer side (at least 2 px)."""
+    radius = max(2, round(max(alpha.shape) / 256))
+    rows = functional.max_pool2d(alpha[None, None], (1, 2 * radius + 1), 1, (0, radius))
+    square: Tensor = functional.max_pool2d(rows, (2 * radius + 1, 1), 1, (radius, 0))
+    return square[0, 0]
+
+
+def parse_direction(text: str) -> float:
+    """Degrees, counter-clockwise from right, of `left`, `right`, `up`, `down` or `210deg`. Raises UsageError."""
+    word = text.strip().lower()
+    if word in DIRECTIONS:
+        return DIRECTIONS[word]
+    try:
+        degrees = float(word.removesuffix("deg").removesuffix("°"))
+    except ValueError:
+        degrees = math.nan
+    if not math.isfinite(degrees):
+        raise UsageError(f"--direction {text}: use left, right, up, down, or an angle such as 210deg (0 right, 90 up)")
+    return degrees % 360.0
+
+
+def _towards(velocity: Tensor, direction: str) -> Tensor:
+    """The speeds of `velocity` [2, h, w], all in one direction."""
+    angle = math.radians(parse_direction(direction))
+    unit = torch.tensor([math.cos(angle), -math.sin(angle)], dtype=torch.float32)
+    speed: Tensor = velocity.square().sum(0, keepdim=True).sqrt()
+    return speed * unit[:, None, None]
+
+
+def _check_options(config: MotionConfig) -> None:
+    """Raise UsageError for settings that are out of range or exclude each other."""
+    if not (math.isfinite(config.speed) and config.speed > 0):
+        raise UsageError(f"--speed {config.speed:g}: must be more than 0, or nothing would move")
+    drawn = bool(config.arrow or config.hints)
+    chosen = {"--motion": config.motion is not None, "--direction": config.direction is not None}
+    chosen["--arrow/--hints"] = drawn
+    names = [name for name, there in chosen.items() if there]
+    if len(names) > 1:
+        raise UsageError(f"{' and '.join(names)} both say where things move; give one of them")
+    if config.motion is not None and config.anchor:
+        raise UsageError("--anchor goes with arrows, a direction or the default motion; --motion already says it all")
+    if config.direction is not None:
+        parse_direction(config.direction)
+
+
+def _moving(photo: Photo, mask: Mask) -> NDArray[np.float32]:
+    """The mask at the size of the grid, [h, w]."""
+    width, height = grid_size(*photo.size)
+    reduced: Tensor = functional.interpolate(mask.alpha[None, None], (height, width), mode="area")
+    return reduced[0, 0].numpy()
+
+
+def _held(velocity: Tensor, anchors: list[Stroke], photo: Photo) -> Tensor:
+    """`velocity` [2, h, w] brought to rest at anchors, within about a tenth of the longer side."""
+    height, width = velocity.shape[1:]
+    left, top, window_width, window_height = photo.window
+    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    for anchor in anchors:
+        dx = x - (anchor.start[0] + 0.5 - left) * width / window_width
+        dy = y - (anchor.start[1] + 0.5 - top) * height / window_height
+        square = dx * dx + dy * dy
+        velocity = velocity * (square / (square + (0.05 * max(height, width)) ** 2))
+    return velocity
+
+
+def _from_file(photo: Photo, path: Path) -> tuple[Tensor, tuple[str, ...]]:
+    """The field of `--motion`, cut like the photo, and notices."""
+    field = read_motion(path)
+    notices: tuple[str, ...] = ()
+    height, width = field.shape[1:]
+    source_width, source_height = photo.source_size
+    stretch = width * source_height / (height * source_width)
+    if width != height and abs(math.log(stretch)) > 0.02:
+        notices = (
+            f"The motion of {path.name} ({width}x{height}) has another shape than the photo "
+            f"({source_width}x{source_height}); it is stretched over it.",
+        )
+    return crop_like(field, photo), notices
+
+
+def crop_like(field: Tensor, photo: Photo) -> Tensor:
+    """The part of `field` [2, h, w], given for the whole upright file, that lies under the photo's window.
+
+    Cells keep their size as far as whole numbers allow, velocities are converted to the new cells; outside the file
+    the nearest cell goes on.
+    """
+    x, y, width, height = photo.window
+    source_width, source_height = photo.source_size
+    if (x, y, width, height) == (0, 0, source_width, source_height):
+        return field
+    old_height, old_width = field.shape[1:]
+    new_width = max(2, round(old_width * width / source_width))
+    new_height = max(2, round(old_height * height / source_height))
+    columns = _cells(x, width, source_width, new_width)
+    rows = _cells(y, height, source_height, new_height)
+    mesh = np.stack(np.meshgrid(columns, rows), -1).astype(np.float32)  # [h', w', 2] in grid_sample's [-1, 1]
+    cut = functional.grid_sample(
+        field[None], torch.from_numpy(mesh)[None], mode="bilinear", padding_mode="border", align_corners=False
+    )[0]
+    factor = [new_width * source_width / (old_width * width), new_height * source_height / (old_height * height)]
+    return cut * torch.tensor(factor, dtype=torch.float32)[:, None, None]
+
+
+def _cells(start: float, length: float, whole: float, new: int) -> NDArray[np.float64]:
+    """Where the `new` cell centres of the window lie in the file, -1 to 1 from its first edge to its last."""
+    return (start + (np.arange(new) + 0.5) * length / new) / whole * 2.0 - 1.0

@@ -1,0 +1,218 @@
+"""Video stage: frames become files, several at once, in one pass; nothing half-written is ever left behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cinegan_cli.config import VideoConfig
+from cinegan_cli.errors import OutputError, UsageError
+from cinegan_cli.stages.video_ffmpeg import (
+    MASTER_SUFFIX,
+    FrameEncoder,
+    exact_rate,
+    ffmpeg_executable,
+    master_arguments,
+)
+from cinegan_cli.stages.video_outputs import (
+    NUMBER_FIELD,
+    Loop,
+    Output,
+    PngFolder,
+    VideoFile,
+    Written,
+    existing_frames,
+    temporary_beside,
+)
+
+SUFFIXES = (".mp4", ".webm", ".gif", ".webp", ".apng")
+UNITS = MappingProxyType(
+    {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+)
+FASTEST_GIF = 50.0  # frames/s: GIF counts in 1/100 s, and browsers slow a delay of one hundredth down to ten
+
+PRESETS: Mapping[str, Mapping[str, object]] = MappingProxyType(
+    {
+        "web": {"photo.max_side": 1280, "video.quality": 75, "video.max_bytes": "8MB"},
+        "wallpaper": {"photo.max_side": 3840, "video.quality": 92},
+        # 12.5 frames/s is 8 hundredths a frame, exact in a GIF; at 15 the delays would alternate.
+        "gif": {"photo.max_side": 640, "loop.fps": 12.5},
+        "story": {"photo.aspect": "9:16", "photo.fit": "crop", "photo.max_side": 1920, "video.quality": 85},
+    }
+)
+PRESET_SUFFIX: Mapping[str, str] = MappingProxyType({"gif": ".gif"})  # of an output named by us; others: .mp4
+
+
+def check_outputs(config: VideoConfig, *, fps: float | None = None) -> None:
+    """Refuse, before any work, outputs that cannot be written.
+
+    Raises `UsageError` for unknown kinds, bad patterns, doubles, a bad --max-bytes, GIFs faster than 50 frames/s;
+    `OutputError` for existing files without `config.overwrite`, folders that cannot be written, and a missing ffmpeg.
+    """
+    if not config.out:
+        raise UsageError(f"no output: name one with --out, such as --out loop.mp4 ({_known()})")
+    seen: set[Path] = set()
+    for path in config.out:
+        _check_kind(path, fps)
+        place = path.absolute() if is_pattern(path) else path.resolve()
+        if place in seen:
+            raise UsageError(f"{path}: named twice; give every output its own --out")
+        seen.add(place)
+        _check_place(path, config.overwrite)
+    parse_bytes(config.max_bytes)
+    if not all(map(is_pattern, config.out)):
+        ffmpeg_executable()
+
+
+def write_loop(
+    frames: Iterable[NDArray[np.uint8]], *, size: tuple[int, int], fps: float, count: int, config: VideoConfig
+) -> tuple[Written, ...]:
+    """Write one cycle of `count` frames, each uint8 [H, W, 3] RGB (NumPy, or a CPU tensor), to every `config.out`.
+
+    `size` is (width, height). The frames are consumed once and never collected: memory does not depend on `count`.
+    Outputs appear under their names only when all are complete; after any error, also of `frames`, nothing is left.
+    Raises `UsageError` and `OutputError` as `check_outputs` does, and `OutputError` when encoding fails.
+    """
+    check_outputs(config, fps=fps)
+    loop = Loop(size, exact_rate(fps), count, config.repeat)
+    with ExitStack() as cleanup:
+        try:
+            for path in config.out:
+                _make_folder(path, cleanup)
+            outputs = [_open(path, loop, config, cleanup) for path in config.out]
+            master_path = temporary_beside(config.out[0].absolute(), MASTER_SUFFIX)
+            encoders = _with_master(outputs, master_path, loop, cleanup)
+            _feed(frames, encoders, loop)
+            for output in outputs:
+                output.finish(master_path)
+            return _commit(outputs, config)
+        except OSError as error:
+            raise _output_error(error, config.out[0]) from error
+
+
+def parse_bytes(text: str | None) -> int | None:
+    """Bytes of "5MB", "800 KB", "4MiB" or a plain number. Raises `UsageError`."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", str(text))
+    if match is None or match[2].lower() not in UNITS or not float(match[1]):
+        raise UsageError(f"--max-bytes must be a size such as 5MB, 800KB or 4MiB, got {text!r}")
+    return int(float(match[1]) * UNITS[match[2].lower()])
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether an output is a folder of PNG frames, such as frames/%04d.png."""
+    return path.suffix.lower() == ".png"
+
+
+def _known() -> str:
+    return ", ".join(SUFFIXES) + " or a pattern such as frames/%04d.png"
+
+
+def _check_kind(path: Path, fps: float | None) -> None:
+    if is_pattern(path):
+        if len(NUMBER_FIELD.findall(path.name)) != 1 or "%" in NUMBER_FIELD.sub("", path.name):
+            raise UsageError(f"{path}: PNG frames need one number field in the file name, such as frames/%04d.png")
+        if "%" in str(path.parent):
+            raise UsageError(f"{path}: the number field belongs in the file name, not in the folder's")
+    elif path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{path}: unknown kind of output {path.suffix or path.name!r}; use {_known()}")
+    if path.suffix.lower() == ".gif" and fps is not None and fps > FASTEST_GIF:
+        raise UsageError(f"{path}: a GIF plays at most {FASTEST_GIF:g} frames/s; use --fps 25, or another kind")
+
+
+def _check_place(path: Path, overwrite: bool) -> None:
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; name a file in it, such as {path / 'loop.mp4'}")
+    if not overwrite:
+        _refuse_existing(path)
+    folder = path.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise OutputError(f"{path}: {folder} is a file, not a folder; choose another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: the folder {folder} cannot be written to; choose another place")
+
+
+def _refuse_existing(path: Path) -> None:
+    if is_pattern(path) and (frames := existing_frames(path)):
+        raise OutputError(f"{path}: {min(frames)} exists; use --overwrite to replace it, or another folder")
+    if os.path.lexists(path):
+        raise OutputError(f"{path}: exists; use --overwrite to replace it, or another name")
+
+
+def _make_folder(path: Path, cleanup: ExitStack) -> None:
+    """Create missing parents, to be removed again (if still empty) when the run fails."""
+    missing = [folder for folder in (path.absolute(), *path.absolute().parents) if not folder.exists()][1:]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        cleanup.callback(_remove_if_empty, folder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        return  # another output, or someone else, put something there
+
+
+def _open(path: Path, loop: Loop, config: VideoConfig, cleanup: ExitStack) -> Output:
+    output: Output
+    if is_pattern(path):
+        output = PngFolder(path, loop)
+    else:
+        output = VideoFile(path, loop, quality=config.quality, max_bytes=parse_bytes(config.max_bytes))
+    cleanup.callback(output.discard)
+    return output
+
+
+def _with_master(
+    outputs: list[Output], master_path: Path, loop: Loop, cleanup: ExitStack
+) -> list[Output | FrameEncoder]:
+    """The outputs, and the encoder of the lossless intermediate if one of them is made from it."""
+    if not any(isinstance(output, VideoFile) and output.needs_master for output in outputs):
+        return [*outputs]
+    cleanup.callback(master_path.unlink, missing_ok=True)
+    master = FrameEncoder(master_path, outputs[0].path, size=loop.size, rate=loop.rate, arguments=master_arguments())
+    cleanup.callback(master.abort)
+    return [*outputs, master]
+
+
+def _feed(frames: Iterable[NDArray[np.uint8]], encoders: list[Output | FrameEncoder], loop: Loop) -> None:
+    shape = (loop.size[1], loop.size[0], 3)
+    taken = 0
+    for given in frames:
+        frame = np.ascontiguousarray(given)
+        if frame.shape != shape or frame.dtype != np.uint8:
+            raise ValueError(f"frames must be uint8 {shape}, got {frame.dtype} {frame.shape}")
+        for encoder in encoders:
+            encoder.add(frame)
+        taken += 1
+    if taken != loop.count:
+        raise ValueError(f"frames must be {loop.count}, got {taken}")
+    for encoder in encoders:
+        if isinstance(encoder, FrameEncoder):
+            encoder.close()
+
+
+def _commit(outputs: list[Output], config: VideoConfig) -> tuple[Written, ...]:
+    if not config.overwrite:
+        for output in outputs:
+            _refuse_existing(output.path)  # it may have appeared during the run
+    return tuple(output.commit() for output in outputs)
+
+
+def _output_error(error: OSError, path: Path) -> OutputError:
+    place = error.filename or path
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError(f"{path}: the disk is full; free some space or name another folder")
+    return OutputError(f"{place}: cannot be written: {error.strerror or error}; choose another place")

@@ -1,0 +1,242 @@
+"""The ffmpeg that imageio-ffmpeg brings, as a process that takes frames, and the settings of each encoder."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cinegan_cli.errors import OutputError
+
+MASTER_SUFFIX = ".nut"  # its time base is exact; Matroska's milliseconds would make the rate uneven
+# The tags belong to the pixels: the matrix of the conversion is set here and is not left to swscale's guess by size.
+TO_BT709 = (
+    "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,format=yuv420p,"
+    "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+)
+# No paths, dates or versions: two runs give the same bytes.
+CLEAN = ("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-an", "-sn", "-dn")
+
+
+def ffmpeg_executable() -> str:
+    """Path of the ffmpeg binary. Raises `OutputError` when there is none."""
+    import imageio_ffmpeg
+
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        raise OutputError(
+            "no ffmpeg was found, which every output except PNG frames needs: run "
+            "pip install --force-reinstall imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE to an ffmpeg binary"
+        ) from None
+
+
+def exact_rate(fps: float) -> Fraction:
+    """Frames per second as a fraction: NTSC rates (29.97, 23.976, 59.94) as n·1000/1001, others as written."""
+    ntsc = Fraction(round(fps) * 1000, 1001)
+    if abs(fps - float(ntsc)) < 0.006 and abs(fps - round(fps)) > 1e-4:
+        return ntsc
+    return Fraction(fps).limit_denominator(1000)
+
+
+class FfmpegProcess:
+    """One running ffmpeg. It is in its own session, so Ctrl-C reaches only us and we decide what happens to it."""
+
+    def __init__(self, arguments: Sequence[str], *, takes_input: bool = False) -> None:
+        command = [ffmpeg_executable(), "-hide_banner", "-nostdin", "-loglevel", "error", "-y", *arguments]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE if takes_input else subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                bufsize=0,
+            )
+        except OSError as error:
+            raise OutputError(f"ffmpeg could not be started: {error.strerror}; reinstall imageio-ffmpeg") from None
+        # A thread empties stderr all the time: a full pipe would stop ffmpeg, and us with it.
+        self._said: deque[bytes] = deque(maxlen=20)
+        self._listener = threading.Thread(target=self._said.extend, args=(self._process.stderr,), daemon=True)
+        self._listener.start()
+        if takes_input:
+            _widen(self._process.stdin)
+
+    def write(self, data: memoryview) -> None:
+        """Hand over bytes. Raises `BrokenPipeError` when ffmpeg has given up."""
+        assert self._process.stdin is not None
+        while data:
+            data = data[self._process.stdin.write(data) :]
+
+    def finish(self, what: Path) -> None:
+        """Wait for a regular end. Raises `OutputError` naming the output `what` when ffmpeg failed."""
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):  # the exit status tells
+                self._process.stdin.close()
+        status = self._process.wait()
+        self._listener.join()
+        if status:
+            raise OutputError(f"{what}: {self._complaint(status)}")
+
+    def kill(self) -> None:
+        """Stop it at once, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        self._listener.join()
+        for stream in (self._process.stdin, self._process.stderr):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
+
+    def _complaint(self, status: int) -> str:
+        lines = [line.decode(errors="replace").strip() for line in self._said if line.strip()]
+        if any("No space left on device" in line for line in lines):
+            return "the disk is full; free some space or name another folder"
+        if any("Disk quota exceeded" in line for line in lines):
+            return "the disk quota is used up; free some space or name another folder"
+        reason = lines[0] if lines else f"status {status}"
+        if status < 0:
+            reason = f"stopped by {signal.Signals(-status).name}" + (", perhaps for memory" if status == -9 else "")
+        return f"the encoder failed ({reason}); try another format, or a smaller --max-side"
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    """Ask for a 1 MB pipe where the system knows how: a 12 MB frame then takes tens of switches, not hundreds."""
+    if sys.platform == "linux" and pipe is not None:
+        import fcntl
+
+        with suppress(OSError):  # over the user's limit for pipes: the default size works too
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
+
+
+def run_ffmpeg(arguments: Sequence[str], what: Path) -> None:
+    """Run to the end. Raises `OutputError` naming the output `what`; an interruption kills ffmpeg first."""
+    process = FfmpegProcess(arguments)
+    try:
+        process.finish(what)
+    except BaseException:
+        process.kill()
+        raise
+
+
+class FrameEncoder:
+    """Encodes frames as they come into one file: `add` each uint8 [H, W, 3], then `close`; or `abort`."""
+
+    def __init__(
+        self, target: Path, what: Path, *, size: tuple[int, int], rate: Fraction, arguments: Sequence[str]
+    ) -> None:
+        self._what = what
+        self._process = FfmpegProcess([*raw_input(size, rate), *arguments, output(target)], takes_input=True)
+
+    def add(self, frame: NDArray[np.uint8]) -> None:
+        """Encode one frame, [H, W, 3]. Raises `OutputError` when the encoder has failed."""
+        try:
+            self._process.write(frame.data.cast("B"))
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EINVAL):
+                raise
+            self._process.finish(self._what)
+            raise OutputError(f"{self._what}: the encoder stopped before the last frame; try another format") from None
+
+    def close(self) -> None:
+        """Finish the file. Raises `OutputError`."""
+        self._process.finish(self._what)
+
+    def abort(self) -> None:
+        """Stop at once; the partial file stays for the caller to remove."""
+        self._process.kill()
+
+
+def raw_input(size: tuple[int, int], rate: Fraction) -> list[str]:
+    """Arguments that read RGB frames of (width, height) from stdin."""
+    return [
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-s",
+        f"{size[0]}x{size[1]}",
+        "-framerate",
+        str(rate),
+        "-i",
+        "pipe:0",
+    ]
+
+
+def output(target: Path) -> str:
+    """A file name that ffmpeg cannot take for an option or a protocol."""
+    return f"file:{target}"
+
+
+def master_arguments() -> list[str]:
+    """A lossless RGB intermediate, fast to write and small where nothing moves."""
+    return [*CLEAN, "-c:v", "libx264rgb", "-preset", "ultrafast", "-qp", "0", "-g", "60"]
+
+
+def encoder_arguments(suffix: str, quality: int, size: tuple[int, int], count: int) -> list[str]:
+    """Arguments between input and output for a loop of `count` frames at `quality`, 1 to 100."""
+    arguments: dict[str, Any] = {
+        ".mp4": _h264,
+        ".webm": _vp9,
+        ".webp": _webp,
+        ".apng": _apng,
+    }
+    return [*CLEAN, *arguments[suffix](quality, size, count)]
+
+
+def _h264(quality: int, size: tuple[int, int], count: int) -> list[str]:
+    crf = 45.3 - 0.329 * quality  # 80 → 19, 100 → 12.4, 1 → 45
+    return [
+        *("-vf", TO_BT709),
+        *("-c:v", "libx264", "-preset", "faster", "-crf", f"{crf:.2f}", "-profile:v", "high"),
+        # No B-frames: presentation starts at 0 without an edit list, which players skip or honour as they like.
+        *("-bf", "0", "-g", str(max(250, min(count, 600))), "-use_editlist", "0"),
+        *("-rc-lookahead", "20", "-movflags", "+faststart"),
+    ]
+
+
+def _vp9(quality: int, size: tuple[int, int], count: int) -> list[str]:
+    crf = round(63 - 0.42 * quality)
+    return [
+        *("-vf", TO_BT709),
+        *("-c:v", "libvpx-vp9", "-b:v", "0", "-crf", str(crf), "-deadline", "good", "-cpu-used", "5"),
+        *("-row-mt", "1", "-tile-columns", "1", "-lag-in-frames", "12", "-g", str(max(250, min(count, 600)))),
+    ]
+
+
+def _webp(quality: int, size: tuple[int, int], count: int) -> list[str]:
+    lossy = ["-quality", str(quality), "-compression_level", "2", "-pix_fmt", "bgra"]
+    lossless = ["-lossless", "1", "-quality", "20", "-compression_level", "1", "-pix_fmt", "bgra"]
+    return ["-c:v", "libwebp_anim", *(lossless if quality == 100 else lossy), "-loop", "0"]
+
+
+def _apng(quality: int, size: tuple[int, int], count: int) -> list[str]:
+    return ["-f", "apng", "-c:v", "apng", "-pix_fmt", "rgb24", "-compression_level", "3", "-plays", "0"]
+
+
+def gif_palette_arguments(quality: int) -> list[str]:
+    """Arguments that turn the master into a palette picture; lower quality means fewer colours."""
+    colours = min(256, round(8 * 2 ** (quality / 16)))  # 80 and more → 256, 1 → 8
+    return ["-vf", f"palettegen=max_colors={colours}:reserve_transparent=1:stats_mode=full", "-update", "1"]
+
+
+def gif_arguments(quality: int) -> list[str]:
+    """Arguments after the master and the palette. Ordered dither: what does not move gets the same dots every frame."""
+    return [*CLEAN, "-lavfi", "[0:v][1:v]paletteuse=dither=bayer:bayer_scale=3:diff_mode=rectangle", "-loop", "0"]
+
+
+def repeat_arguments(suffix: str, repeat: int, source: str) -> list[str]:
+    """Arguments that join `repeat` copies of one encoded cycle, without decoding."""
+    arguments = ["-stream_loop", str(repeat - 1), "-i", source, "-c", "copy", *CLEAN]
+    return [*arguments, "-use_editlist", "0", "-movflags", "+faststart"] if suffix == ".mp4" else arguments

@@ -1,0 +1,178 @@
+// The Python module cinegan_cli._C: addresses, sizes and strides in; no tensors, so that no version of PyTorch is built in.
+// Types, devices, shapes and layouts are checked by cinegan_cli/ops; what protects memory is checked here again.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <array>
+#include <stdexcept>
+#include <string>
+
+#include "composite.h"
+#include "joint_sample.h"
+#include "parallel.h"
+#include "sample.h"
+#include "splat.h"
+
+namespace py = pybind11;
+
+namespace cinegan {
+namespace {
+
+using Address = std::uintptr_t;
+using Sizes = std::array<Index, 4>;
+using Grid = std::array<Index, 2>;
+
+template <class T>
+T* pointer(Address address) {
+  return reinterpret_cast<T*>(address);
+}
+
+void require(bool holds, const char* message) {
+  if (!holds) throw std::invalid_argument(message);
+}
+
+Strides strides_of(const Sizes& s) {
+  require(s[1] == 1 || s[3] == 1, "strides must have channel or column equal to 1");
+  return {s[0], s[1], s[2], s[3]};
+}
+
+template <class N>
+void require_sizes(const N& sizes) {
+  for (Index size : sizes) require(size >= 0, "sizes must be 0 or more");
+}
+
+int simd_of(int simd) {
+  require(simd >= SIMD_BASELINE && simd <= best_simd(), "simd must be a level that this processor runs");
+  return simd;
+}
+
+template <class T>
+struct Run {
+  static void splat(const std::array<Address, 5>& a, const Sizes& sizes, const Sizes& from, const Sizes& to, int threads,
+                    int simd, Address stream, bool cuda) {
+    require_sizes(sizes);
+    const SplatParams<T> p = {sizes[0],          sizes[1],       sizes[2],          sizes[3],
+                              pointer<T>(a[0]),  strides_of(from), pointer<T>(a[1]), pointer<T>(a[2]),
+                              pointer<T>(a[3]),  strides_of(to), pointer<T>(a[4]),  threads,
+                              cuda ? 0 : simd_of(simd)};
+    if (cuda) {
+#ifdef CINEGAN_CUDA
+      return splat_cuda(p, pointer<void>(stream));
+#else
+      (void)stream;
+      throw std::runtime_error("cinegan_cli._C was built without CUDA");
+#endif
+    }
+    splat_cpu(p);
+  }
+
+  static void splat_grad(const std::array<Address, 8>& a, const Sizes& sizes, const Sizes& strides, int threads, int simd,
+                         Address stream, bool cuda) {
+    require_sizes(sizes);
+    const SplatGradParams<T> p = {sizes[0],         sizes[1],         sizes[2],         sizes[3],
+                                  pointer<T>(a[0]), pointer<T>(a[1]), pointer<T>(a[2]), pointer<T>(a[3]),
+                                  pointer<T>(a[4]), strides_of(strides), pointer<T>(a[5]), pointer<T>(a[6]),
+                                  pointer<T>(a[7]), threads,          cuda ? 0 : simd_of(simd)};
+    if (cuda) {
+#ifdef CINEGAN_CUDA
+      return splat_grad_cuda(p, pointer<void>(stream));
+#else
+      (void)stream;
+      throw std::runtime_error("cinegan_cli._C was built without CUDA");
+#endif
+    }
+    splat_grad_cpu(p);
+  }
+
+  static void sample(const std::array<Address, 3>& a, const Sizes& sizes, const Grid& grid, const Sizes& from,
+                     const Sizes& to, int kernel, int border, int threads, int simd, Address stream, bool cuda) {
+    require_sizes(sizes);
+    require_sizes(grid);
+    require(sizes[2] > 0 && sizes[3] > 0, "image must have at least one pixel");
+    const SampleParams<T> p = {sizes[0],         sizes[1],         sizes[2],
+                               sizes[3],         grid[0],          grid[1],
+                               pointer<T>(a[0]), strides_of(from), pointer<T>(a[1]),
+                               pointer<T>(a[2]), strides_of(to),   kernel,
+                               border,           threads,          cuda ? 0 : simd_of(simd)};
+    if (cuda) {
+#ifdef CINEGAN_CUDA
+      return sample_cuda(p, pointer<void>(stream));
+#else
+      (void)stream;
+      throw std::runtime_error("cinegan_cli._C was built without CUDA");
+#endif
+    }
+    sample_cpu(p);
+  }
+
+  static void sample_grad(const std::array<Address, 5>& a, const Sizes& sizes, const Grid& grid, const Sizes& from,
+                          const Sizes& to, int kernel, int border, int threads, int simd, Address stream, bool cuda) {
+    require_sizes(sizes);
+    require_sizes(grid);
+    require(sizes[2] > 0 && sizes[3] > 0, "image must have at least one pixel");
+    const SampleGradParams<T> p = {
+        sizes[0],         sizes[1],         sizes[2],         sizes[3],         grid[0],          grid[1],
+        pointer<T>(a[0]), strides_of(from), pointer<T>(a[1]), pointer<T>(a[2]), strides_of(to),   pointer<T>(a[3]),
+        pointer<T>(a[4]), kernel,           border,           threads,          cuda ? 0 : simd_of(simd)};
+    if (cuda) {
+#ifdef CINEGAN_CUDA
+      return sample_grad_cuda(p, pointer<void>(stream));
+#else
+      (void)stream;
+      throw std::runtime_error("cinegan_cli._C was built without CUDA");
+#endif
+    }
+    sample_grad_cpu(p);
+  }
+};
+
+void joint_sample(const std::array<Address, 6>& a, const std::array<Index, 3>& sizes, const Grid& grid, const Grid& base,
+                  const std::array<float, 2>& shares, int kernel, int border, int threads, int simd) {
+  require_sizes(sizes);
+  require_sizes(grid);
+  require(sizes[1] > 0 && sizes[2] > 0 && grid[0] > 0 && grid[1] > 0, "image and grid must have at least one pixel");
+  require(!a[3] || (base[0] > 0 && base[1] > 0), "base must have at least one pixel");
+  joint_sample_cpu({sizes[0], sizes[1], sizes[2], grid[0], grid[1], base[0], base[1], pointer<float>(a[0]),
+                    pointer<float>(a[1]), {shares[0], shares[1]}, pointer<float>(a[2]), pointer<float>(a[3]),
+                    pointer<std::uint8_t>(a[4]), pointer<float>(a[5]), kernel, border, threads, simd_of(simd)});
+}
+
+void composite(const std::array<Address, 5>& a, const Grid& sizes, int threads, int simd) {
+  require_sizes(sizes);
+  composite_cpu({sizes[0], sizes[1], pointer<std::uint8_t>(a[0]), pointer<float>(a[1]), pointer<float>(a[2]),
+                 pointer<float>(a[3]), pointer<std::uint8_t>(a[4]), threads, simd_of(simd)});
+}
+
+template <class T>
+void define(py::module_& m, const std::string& type) {
+  const py::call_guard<py::gil_scoped_release> release;
+  m.def(("splat_" + type).c_str(), &Run<T>::splat, release);
+  m.def(("splat_grad_" + type).c_str(), &Run<T>::splat_grad, release);
+  m.def(("sample_" + type).c_str(), &Run<T>::sample, release);
+  m.def(("sample_grad_" + type).c_str(), &Run<T>::sample_grad, release);
+}
+
+}  // namespace
+}  // namespace cinegan
+
+PYBIND11_MODULE(_C, m) {
+  using namespace cinegan;
+  define<float>(m, "float32");
+  define<double>(m, "float64");
+  m.def("joint_sample", &joint_sample, py::call_guard<py::gil_scoped_release>());
+  m.def("composite", &composite, py::call_guard<py::gil_scoped_release>());
+  m.def("best_simd", &best_simd);
+#ifdef CINEGAN_CUDA
+  m.attr("cuda_architectures") = CINEGAN_CUDA_ARCHITECTURES;
+#else
+  m.attr("cuda_architectures") = "";
+#endif
+  m.attr("compiler") =
+#if defined(__clang__)
+      "clang " __clang_version__;
+#elif defined(__GNUC__)
+      "gcc " __VERSION__;
+#else
+      "unknown";
+#endif
+}

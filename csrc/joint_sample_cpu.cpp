@@ -1,0 +1,78 @@
+// CPU joint_sample: rows of the output are independent; each interpolates its positions into one row of scratch memory, so
+// nothing of the output's size is made beside the output.
+#include "joint_sample.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+#include <vector>
+
+#include "parallel.h"
+#include "sample.h"
+#include "vector.h"
+
+namespace cinegan {
+namespace {
+
+// Where output row (or column) `at` of `size` lies on a grid of `grid`: between two of its rows, half-pixel centres, clamped.
+struct Footing {
+  Index first, second;
+  float part;
+};
+
+Footing footing(Index at, Index size, Index grid) {
+  const float scale = static_cast<float>(grid) / static_cast<float>(size);
+  const float place = std::max(0.0f, (static_cast<float>(at) + 0.5f) * scale - 0.5f);
+  const Index first = std::min<Index>(static_cast<Index>(place), grid - 1);
+  return {first, std::min(first + 1, grid - 1), first == grid - 1 ? 0.0f : place - static_cast<float>(first)};
+}
+
+// The same for every output column, made once.
+struct JointTables {
+  std::vector<std::int32_t> grid_column, base_column;
+  std::vector<float> grid_part, base_part;
+};
+
+void fill_columns(Index width, Index grid, std::vector<std::int32_t>* column, std::vector<float>* part) {
+  for (Index x = 0; x < width; ++x) {
+    const Footing at = footing(x, width, grid);
+    column->push_back(static_cast<std::int32_t>(at.first));
+    part->push_back(at.part);
+  }
+}
+
+// One thread's memory.
+struct JointScratch {
+  float* row;        // [max(w, w2) + 1]: one row of a coarse plane
+  float* positions;  // [4, W]: x and y for source 0, x and y for source 1
+  float* gain;       // [W]
+};
+
+}  // namespace
+}  // namespace cinegan
+
+#define CINEGAN_KERNELS "joint_sample_kernels.inl"
+#include "foreach_simd.h"
+
+namespace cinegan {
+
+void joint_sample_cpu(const JointSampleParams& p) {
+  JointTables tables;
+  fill_columns(p.width, p.grid_width, &tables.grid_column, &tables.grid_part);
+  if (p.base) fill_columns(p.width, p.base_width, &tables.base_column, &tables.base_part);
+  const Index row = std::max(p.grid_width, p.base ? p.base_width : 0) + 1, size = row + 5 * p.width;
+  const int threads = std::max(p.threads, 1);
+  std::vector<float> memory(static_cast<std::size_t>(threads * size));
+  parallel_for(p.height, threads, [&](Index y, int worker) {
+    float* start = memory.data() + worker * size;
+    const JointScratch scratch = {start, start + row, start + row + 4 * p.width};
+    if (p.kernel == BICUBIC) {
+      CINEGAN_DISPATCH(p.simd, joint_row, Bicubic{}, p, y, tables, scratch);
+    } else {
+      CINEGAN_DISPATCH(p.simd, joint_row, Lanczos3{}, p, y, tables, scratch);
+    }
+  });
+}
+
+}  // namespace cinegan
