@@ -1,1 +1,32 @@
-"""Turn one landscape photo into a seamless, full-resolution looping video."""
+"""Turn one landscape photo into a seamless, full-resolution looping video.
+
+    from cinegan_cli import animate
+
+    summary = animate("photo.png", out="loop.mp4", speed=1.5)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cinegan_cli.config import Config
+
+if TYPE_CHECKING:
+    from cinegan_cli.pipeline import Summary
+
+__version__ = "0.1.0"
+__all__ = ["Config", "__version__", "animate"]
+
+
+def animate(photo: str | Path, config: Config | None = None, **options: Any) -> Summary:
+    """Render the loop of one photo, as `cinegan animate` does, and say what was done.
+
+    Either `config`, or `options` named as on the command line (`out`, `seconds`, `mask`, ...; see `Config`), not both.
+    Raises the errors of `cinegan_cli.errors`. Nothing is printed.
+    """
+    from cinegan_cli.pipeline import animate as run  # torch is imported only when there is work
+
+    if config is not None and options:
+        raise TypeError("config must be alone, got also " + ", ".join(options))
+    return run(photo, config or Config.from_options(**options))

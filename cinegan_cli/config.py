@@ -5,9 +5,13 @@ Nested frozen dataclasses; nothing here imports torch, so that `--help` answers 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from cinegan_cli.errors import UsageError
 
 FRAME_RATE_OF_FILES = 30.0  # motion files hold px per frame at this rate (`spec/stylecinegan.md`, release)
 
@@ -99,8 +103,10 @@ class LoopConfig:
 
     @property
     def frames(self) -> int:
-        """N, the number of frames in one cycle (at least 2)."""
-        return max(2, round(self.seconds * self.fps))
+        """N, the number of frames in one cycle: at least 3, and even for "pingpong", whose two ways are equally long."""
+        if self.loop == "pingpong":
+            return max(4, 2 * round(self.seconds * self.fps / 2))
+        return max(3, round(self.seconds * self.fps))
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,18 @@ class RunConfig:
     )
 
 
+PRESETS: Mapping[str, Mapping[str, object]] = MappingProxyType(
+    {
+        "web": {"max_side": 1280, "quality": 75, "max_bytes": "8MB"},
+        "wallpaper": {"max_side": 3840, "quality": 92},
+        # 12.5 frames/s is 8 hundredths a frame, exact in a GIF; at 15 the delays would alternate.
+        "gif": {"max_side": 640, "fps": 12.5},
+        "story": {"aspect": "9:16", "fit": "crop", "max_side": 1920, "quality": 85},
+    }
+)
+PREVIEW: Mapping[str, object] = MappingProxyType({"max_side": 320, "fps": 12.0})
+
+
 @dataclass(frozen=True)
 class Config:
     """One run of `animate`, whole."""
@@ -147,3 +165,108 @@ class Config:
     loop: LoopConfig = LoopConfig()
     video: VideoConfig = VideoConfig()
     run: RunConfig = RunConfig()
+
+    @classmethod
+    def from_options(cls, **options: Any) -> Config:
+        """The configuration for options named as on the command line (`max_side`, `out`, `speed`, ...).
+
+        A preset fills in what is not given. Raises `UsageError` for unknown names and for values out of range.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        merged = {**PRESETS.get(given.get("preset", ""), {}), **given}
+        sections = {}
+        for section in fields(cls):
+            kind = type(section.default)
+            hints = get_type_hints(kind)
+            own = {f.name: checked(f, hints[f.name], merged.pop(f.name)) for f in fields(kind) if f.name in merged}
+            sections[section.name] = kind(**own)
+        if merged:
+            raise UsageError(
+                f"unknown option {next(iter(merged))!r}; known are {', '.join(f.name for f, _ in settings())}"
+            )
+        return cls(**sections)
+
+    def options(self) -> dict[str, Any]:
+        """What differs from the defaults, as plain values that `from_options` takes and JSON can hold."""
+        return {
+            f.name: _plain(getattr(getattr(self, section), f.name))
+            for section, f in _located_settings()
+            if getattr(getattr(self, section), f.name) != f.default
+        }
+
+
+def settings(*kinds: type) -> Iterator[tuple[Field[Any], Any]]:
+    """Every field of the given sections (of all by default) with its type."""
+    for kind in kinds or tuple(type(section.default) for section in fields(Config)):
+        hints = get_type_hints(kind)
+        for f in fields(kind):
+            yield f, hints[f.name]
+
+
+def choices(hint: Any) -> tuple[str, ...]:
+    """The allowed words of a `Literal` type, also an optional one; empty for other types."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return next((get_args(part) for part in get_args(hint) if get_origin(part) is Literal), ())
+
+
+def base_type(hint: Any) -> Any:
+    """The type itself of `T | None`."""
+    if get_origin(hint) is UnionType:
+        return next(part for part in get_args(hint) if part is not type(None))
+    return hint
+
+
+def checked(f: Field[Any], hint: Any, value: Any) -> Any:
+    """`value` as the field's type. Raises `UsageError` naming the option, what it must be and what came."""
+    option = "--" + f.name.replace("_", "-")
+    words = choices(hint)
+    if words and value not in words:
+        raise UsageError(f"{option} must be one of {', '.join(words)}, got {value!r}")
+    kind = base_type(hint)
+    if get_origin(kind) is tuple:
+        return _checked_tuple(option, kind, value)
+    if kind is Path:
+        return Path(value)
+    if kind in (int, float):
+        return _checked_number(option, kind, value, f)
+    if kind in (bool, str) and not isinstance(value, kind):
+        raise UsageError(f"{option} must be {'true or false' if kind is bool else 'text'}, got {value!r}")
+    return value
+
+
+def _checked_number(option: str, kind: type, value: Any, f: Field[Any]) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and value != int(value)):
+        raise UsageError(f"{option} must be {'a whole number' if kind is int else 'a number'}, got {value!r}")
+    low, high = f.metadata.get("minimum"), f.metadata.get("maximum")
+    if not low <= value <= high:  # also catches NaN
+        raise UsageError(f"{option} must be between {low:g} and {high:g}, got {value:g}")
+    return kind(value)
+
+
+def _checked_tuple(option: str, kind: Any, value: Any) -> Any:
+    """Tuples of paths, or of points and arrows."""
+    item = get_args(kind)[0]
+    values = (value,) if isinstance(value, str | Path) else tuple(value)
+    if item is Path:
+        return tuple(Path(v) for v in values)
+    size = len(get_args(item))
+    try:
+        numbers = tuple(tuple(float(x) for x in v) for v in values)
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) != len(values) or any(len(v) != size for v in numbers):
+        raise UsageError(f"{option} must be a list of {size} numbers each, got {value!r}")
+    return numbers
+
+
+def _located_settings() -> Iterator[tuple[str, Field[Any]]]:
+    for section in fields(Config):
+        for f in fields(type(section.default)):
+            yield section.name, f
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value

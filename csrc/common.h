@@ -6,10 +6,14 @@
 
 #ifdef __CUDACC__
 #define HOST_DEVICE __host__ __device__ __forceinline__
+#define UNROLL _Pragma("unroll")  // so that tables indexed by the loop become constants in the code
 #elif defined(__GNUC__)
 #define HOST_DEVICE inline __attribute__((always_inline))
 #else
 #define HOST_DEVICE inline
+#endif
+#ifndef UNROLL
+#define UNROLL
 #endif
 
 #if defined(__x86_64__) || defined(__i386__)

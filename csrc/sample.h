@@ -83,8 +83,10 @@ struct Bicubic {
 // Weights of the taps at fraction t.
 template <class K, class T>
 HOST_DEVICE void weights_of(T t, T weights[K::TAPS]) {
+  UNROLL
   for (int k = 0; k < K::TAPS; ++k) {
     T sum = K::coefficient(K::DEGREE, k);
+    UNROLL
     for (int j = K::DEGREE - 1; j >= 0; --j) sum = sum * t + K::coefficient(j, k);
     weights[k] = sum;
   }
@@ -93,8 +95,10 @@ HOST_DEVICE void weights_of(T t, T weights[K::TAPS]) {
 // Derivatives of weights_of by t.
 template <class K, class T>
 HOST_DEVICE void slopes_of(T t, T slopes[K::TAPS]) {
+  UNROLL
   for (int k = 0; k < K::TAPS; ++k) {
     T sum = K::DEGREE * K::coefficient(K::DEGREE, k);
+    UNROLL
     for (int j = K::DEGREE - 1; j >= 1; --j) sum = sum * t + j * K::coefficient(j, k);
     slopes[k] = sum;
   }

@@ -49,7 +49,7 @@ def backend_info() -> BackendInfo:
     has_device = torch.cuda.is_available()
     reason = f"the extension was built without CUDA: {CUDA_REMEDY}" if has_device and not built else None
     cuda = bool(built) and has_device
-    return BackendInfo(True, cuda, SIMD_LEVELS[extension.best_simd()], extension.compiler, built, reason)
+    return BackendInfo(True, cuda, SIMD_LEVELS[best_simd()], extension.compiler, built, reason)
 
 
 def runs_native(backend: Backend, device: torch.device) -> bool:
@@ -90,23 +90,35 @@ def _warn_once(device_type: str, cause: str) -> None:
     )
 
 
+def best_simd() -> int:
+    """The widest instruction set that the kernels and this processor share, an index into `SIMD_LEVELS`."""
+    assert extension is not None
+    return int(extension.best_simd())
+
+
 def run(name: str, tensor: Tensor, *arguments: Any) -> None:
     """Calls the kernel `name` for the type and device of `tensor`, on its current stream, with all CPU threads of torch."""
     assert extension is not None
     kernel = getattr(extension, f"{name}_{str(tensor.dtype).removeprefix('torch.')}")
     if not tensor.is_cuda:
-        kernel(*arguments, torch.get_num_threads(), extension.best_simd(), 0, False)
+        kernel(*arguments, torch.get_num_threads(), best_simd(), 0, False)
         return
     with torch.cuda.device(tensor.device):
         kernel(*arguments, 0, 0, torch.cuda.current_stream(tensor.device).cuda_stream, True)
 
 
+def strides_of(tensor: Tensor) -> tuple[int, ...]:
+    """Strides of `tensor` [B, C, H, W]; 1 for columns when there is only one, whose stride is never used."""
+    return (*tensor.stride()[:3], 1 if tensor.shape[3] <= 1 else tensor.stride(3))
+
+
 def strided(tensor: Tensor) -> Tensor:
     """`tensor` [B, C, H, W] itself when its columns or its channels are contiguous, else a contiguous copy."""
-    return tensor if tensor.stride(3) == 1 or tensor.stride(1) == 1 else tensor.contiguous()
+    strides = strides_of(tensor)
+    return tensor if strides[3] == 1 or strides[1] == 1 else tensor.contiguous()
 
 
 def layout_of(tensor: Tensor) -> torch.memory_format:
     """Channels-last when the channels of `tensor` [B, C, H, W] are its contiguous axis, else contiguous."""
-    channels_last = tensor.stride(1) == 1 and tensor.stride(3) != 1
-    return torch.channels_last if channels_last else torch.contiguous_format
+    strides = strides_of(tensor)
+    return torch.channels_last if strides[1] == 1 and strides[3] != 1 else torch.contiguous_format

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from cinegan_cli.ops._checks import check_device, check_tensor
+from cinegan_cli.ops import _native
 from cinegan_cli.ops._native import Backend, extension, runs_native
 from cinegan_cli.ops.composite_reference import composite_reference
 
@@ -46,7 +47,7 @@ def _composite(photo: Tensor, alpha: Tensor, warped: Tensor, still: Tensor) -> T
     inputs = [tensor.contiguous() for tensor in (photo, alpha, warped, still)]
     out = torch.empty_like(inputs[0])
     addresses = [tensor.data_ptr() for tensor in (*inputs, out)]
-    extension.composite(addresses, photo.shape[:2], torch.get_num_threads(), extension.best_simd())
+    extension.composite(addresses, photo.shape[:2], torch.get_num_threads(), _native.best_simd())
     return out
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cinegan_cli.ops._checks import check_choice, check_device, check_tensor
+from cinegan_cli.ops import _native
 from cinegan_cli.ops._native import Backend, extension, runs_native
 from cinegan_cli.ops.joint_sample_reference import joint_sample_reference
 from cinegan_cli.ops.sample import BORDERS, KERNELS, Border, Kernel, sample
@@ -113,7 +114,7 @@ def _joint_sample(
         kernel,
         border,
         torch.get_num_threads(),
-        extension.best_simd(),
+        _native.best_simd(),
     )
     return out
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cinegan_cli.ops._checks import check_choice, check_device, check_tensor, working_dtype
-from cinegan_cli.ops._native import Backend, layout_of, run, runs_native, strided
+from cinegan_cli.ops._native import Backend, layout_of, run, runs_native, strided, strides_of
 from cinegan_cli.ops.sample_reference import sample_reference
 
 Kernel = Literal["lanczos3", "bicubic"]
@@ -76,7 +76,7 @@ def _sample(image: Tensor, positions: Tensor, kernel: int, border: int) -> Tenso
     image, positions = strided(image), positions.contiguous()
     out = _empty_out(image, positions)
     addresses = [tensor.data_ptr() for tensor in (image, positions, out)]
-    run("sample", image, addresses, image.shape, positions.shape[2:], image.stride(), out.stride(), kernel, border)
+    run("sample", image, addresses, image.shape, positions.shape[2:], strides_of(image), strides_of(out), kernel, border)
     return out
 
 
@@ -103,7 +103,7 @@ def _sample_backward(
     grad_positions = torch.empty_like(positions) if needs_positions else image.new_empty(0)
     addresses = [tensor.data_ptr() for tensor in (image, positions, grad, grad_image, grad_positions)]
     sizes = image.shape, positions.shape[2:]
-    run("sample_grad", image, addresses, *sizes, image.stride(), grad.stride(), kernel, border)
+    run("sample_grad", image, addresses, *sizes, strides_of(image), strides_of(grad), kernel, border)
     return grad_image, grad_positions
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cinegan_cli.ops._checks import check_device, check_tensor, working_dtype
-from cinegan_cli.ops._native import Backend, layout_of, run, runs_native, strided
+from cinegan_cli.ops._native import Backend, layout_of, run, runs_native, strided, strides_of
 from cinegan_cli.ops.splat_reference import splat_reference
 
 
@@ -72,7 +72,7 @@ def _splat(features: Tensor, displacement: Tensor, weight: Tensor) -> tuple[Tens
     denominator = make(weight)
     tensors = features, displacement, weight, numerator, denominator
     addresses = [tensor.data_ptr() for tensor in tensors]
-    run("splat", features, addresses, features.shape, features.stride(), numerator.stride())
+    run("splat", features, addresses, features.shape, strides_of(features), strides_of(numerator))
     return numerator, denominator
 
 
@@ -108,15 +108,8 @@ def _splat_backward(
     inputs = features, displacement, weight, grad_numerator, grad_denominator
     grads = grad_features, grad_displacement, grad_weight
     addresses = [tensor.data_ptr() for tensor in (*inputs, *grads)]  # the address of an empty tensor is 0: not asked for
-    run("splat_grad", features, addresses, features.shape, _same_strides(features, grad_numerator))
+    run("splat_grad", features, addresses, features.shape, strides_of(features))
     return grads
-
-
-def _same_strides(features: Tensor, grad: Tensor) -> tuple[int, ...]:
-    """Strides that hold for both: those of axes with one element or none are never used and may differ."""
-    return tuple(
-        a if size > 1 or a == b else 1 for a, b, size in zip(features.stride(), grad.stride(), features.shape, strict=True)
-    )
 
 
 @_splat_backward.register_fake

@@ -23,7 +23,7 @@ _HOLE = 0.01
 _REACH = 0.02  # half width of the refined band, as a part of the long side
 _WINDOW = 0.02  # radius of the colour model's window, likewise
 _NOISE = 1e-3  # variance of colour (in [0, 1]²) below which two colours count as one
-_OPINION = 1.0  # weight of the network's probability beside the colour model's value
+_OPINION = 0.6  # weight of the network's probability beside the colour model's value
 _STEEPNESS = 3.0  # contrast of the final edge: one soft pixel where the photo has a sharp edge
 
 
@@ -73,8 +73,8 @@ def refine(photo: Bytes, outline: Bytes, moving: Floats) -> Floats:
     network = cv2.resize(moving, size, interpolation=cv2.INTER_LINEAR)
     reach = _REACH * side
     band = np.abs(distance) < reach
-    # the network's opinion, but for what clean-up has dropped or filled
-    opinion = np.where((network > 0.5) == (binary > 0), network, binary).astype(np.float32)
+    # the network's opinion, but for what clean-up has dropped, filled or rounded off
+    opinion = np.where((network > 0.5) == (binary > 0), network, 0.25 + 0.5 * binary).astype(np.float32)
     target = np.where(band, opinion, binary).astype(np.float32)
     # first learn the two sides' colours away from the outline, then again from what that model makes of the band:
     # the network's outline runs through branches, and half wrong labels would teach that colour means nothing
@@ -110,7 +110,7 @@ def _signed_distance(binary: Bytes) -> Floats:
     """Distance to the outline in pixels, positive inside."""
     inside = cv2.distanceTransform(binary, cv2.DIST_L2, 3)
     outside = cv2.distanceTransform(1 - binary, cv2.DIST_L2, 3)
-    return np.asarray(inside - outside, np.float32)
+    return cv2.GaussianBlur(inside - outside, (0, 0), 1.5)  # the outline's steps would show where it is the edge
 
 
 def _colour_model(guide: Floats, target: Floats, weight: Floats, radius: int) -> tuple[Floats, Floats, Floats]:

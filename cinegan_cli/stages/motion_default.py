@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cinegan_cli.stages.fill import pull_push
-from cinegan_cli.stages.motion_texture import Array, blur, luminance_of, structure
-from cinegan_cli.stages.motion_water import regions, water_velocity
+from cinegan_cli.stages.motion_texture import Array, blur, blur_inside, luminance_of, structure, whiteness
+from cinegan_cli.stages.motion_water import fall_likelihood, regions, water_velocity
 from cinegan_cli.types import Mask, Photo
 
 SKY_SPEED = 0.028  # of the longer side per second, where the sky is highest
@@ -37,7 +37,8 @@ def default_velocity(photo: Photo, mask: Mask, width: int, height: int) -> Tenso
         velocity += sky * sky_velocity(colours, sky_part, water_part)
     if (sky < 1).any():
         velocity += (1.0 - sky) * water_velocity(colours, (water_part > 0.05).astype(np.float32) * (1 - sky))
-    return torch.from_numpy(_smooth_inside(velocity, inside, max(width, height) / 128))
+    smooth = [blur_inside(part, inside, max(width, height) / 128) for part in velocity]
+    return torch.from_numpy(np.stack(smooth))
 
 
 def sky_share(mask: Mask, moving: Array, colours: Array) -> Array:
@@ -50,7 +51,18 @@ def sky_share(mask: Mask, moving: Array, colours: Array) -> Array:
     if not known.any():
         return guess_sky(moving, colours)
     share = np.clip((sky / (sky + water + 1e-6) - 0.5) * 4.0 + 0.5, 0, 1)  # a soft seam some cells wide
-    return pull_push(torch.from_numpy(share)[None], torch.from_numpy((known > 0.3).astype(np.float32)))[0].numpy()
+    filled = pull_push(torch.from_numpy(share)[None], torch.from_numpy((known > 0.3).astype(np.float32)))[0].numpy()
+    return np.asarray(filled * (1.0 - _falls_taken_for_sky(moving, colours)), np.float32)
+
+
+def _falls_taken_for_sky(moving: Array, colours: Array) -> Array:
+    """Where `moving` [h, w] looks like falling water beyond doubt, 0 to 1: networks take white falls for bright sky."""
+    luminance = luminance_of(colours)
+    inside = (moving > 0.05).astype(np.float32)
+    texture = structure(luminance, inside, max(moving.shape) / 50)
+    white = blur(whiteness(colours), 4.0)  # aurora and sunbeams are upright, but not white
+    likely = fall_likelihood(texture, white, inside, np.full_like(white, 0.3), luminance) * np.clip(2.0 * white, 0, 1)
+    return blur(np.asarray(np.clip((likely - 0.5) * 4.0, 0, 1), np.float32), 6.0)
 
 
 def guess_sky(moving: Array, colours: Array) -> Array:
@@ -121,12 +133,6 @@ def cloud_tilt(colours: Array, sky: Array) -> float:
     agreement = np.hypot(cos2, sin2) / (weight * texture.coherence).sum()
     limit = np.radians(12.0)
     return float(np.clip(0.5 * np.arctan2(sin2, cos2) * agreement, -limit, limit))
-
-
-def _smooth_inside(velocity: Array, inside: Array, sigma: float) -> Array:
-    """Gaussian average over `inside` [h, w] only."""
-    total = blur(inside, sigma) + 1e-4
-    return np.stack([blur(part * inside, sigma) / total for part in velocity])
 
 
 def _reduced(image: NDArray[Any], width: int, height: int) -> NDArray[Any]:

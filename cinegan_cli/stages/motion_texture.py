@@ -80,3 +80,8 @@ def blur(image: Array, sigma: float) -> Array:
     small: Any = cv2.resize(image, (-(-width // step), -(-height // step)), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), sigma / step, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def blur_inside(image: Array, inside: Array, sigma: float) -> Array:
+    """Gaussian average of [h, w] over `inside` [h, w] in [0, 1] only; what lies outside is not mixed in."""
+    return np.asarray(blur(image * inside, sigma) / (blur(inside, sigma) + 1e-4), np.float32)

@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cinegan_cli.stages.motion_texture import Array, Texture, blur, luminance_of, structure, whiteness
+from cinegan_cli.stages.motion_texture import Array, Texture, blur, blur_inside, luminance_of, structure, whiteness
 
 FALL_SPEED = 0.065
 STREAM_SPEED = 0.030
 OPEN_SPEED = 0.012  # sea and wind-blown lakes
-MIRROR_SPEED = 0.003  # a mountain's reflection must tremble, not slide: 1.2 % of the picture in a cycle
+MIRROR_SPEED = 0.0015  # a reflected ridge doubles in mid-loop by its whole travel: 6 px of 1024 can hardly be seen
+EASE = 1 / 20  # of the longer side: over what distance speeds change
 BANDS = 5.0  # ripple bands from the horizon to the bottom of the picture
 SMALLEST = 0.002  # regions under this share of the picture are treated as open water
 
@@ -37,7 +38,7 @@ def water_velocity(colours: Array, water: Array) -> Array:
     height, width = water.shape
     luminance = luminance_of(colours)
     texture = structure(luminance, water, max(height, width) / 50)
-    surfaces = [surface_of(cells, luminance) for cells in regions(water > 0.5, SMALLEST)]
+    surfaces = [surface_of(cells, luminance, texture) for cells in regions(water > 0.5, SMALLEST)]
     calm = np.zeros((2, height, width), np.float32)
     calm[0] = OPEN_SPEED * 0.5
     flat, mirror = np.zeros((2, height, width), np.float32)
@@ -52,7 +53,11 @@ def water_velocity(colours: Array, water: Array) -> Array:
     course = follow_streaks(texture, water, falling)
     steep = np.abs(course[1]) * falling
     speed = (STREAM_SPEED + (FALL_SPEED - STREAM_SPEED) * steep) * (1.0 - 0.8 * flat * (1.0 - near))
-    velocity = (1.0 - running) * calm + running * speed * course
+    # what speeds up n-fold along its way is stretched n-fold: spread every change of speed over a good way
+    solid = (water > 0.5).astype(np.float32)
+    brisk = blur_inside(running * speed, solid, EASE * max(height, width))
+    rest = 1.0 - blur_inside(running, solid, EASE * max(height, width))
+    velocity = rest * calm + brisk * course
     return np.asarray(max(height, width) * velocity, np.float32)
 
 
@@ -63,7 +68,7 @@ def regions(inside: NDArray[np.bool_], smallest: float) -> list[NDArray[np.bool_
     return [labels == label for label in range(1, count) if stats[label, cv2.CC_STAT_AREA] >= least]
 
 
-def surface_of(cells: NDArray[np.bool_], luminance: Array) -> Surface:
+def surface_of(cells: NDArray[np.bool_], luminance: Array, texture: Texture) -> Surface:
     """Far shore, mirror and horizon of one region."""
     height = cells.shape[0]
     columns = np.flatnonzero(cells.any(0))
@@ -78,7 +83,9 @@ def surface_of(cells: NDArray[np.bool_], luminance: Array) -> Surface:
     depth = max(1, int(np.flatnonzero(cells.any(1))[-1] - middles[best]))
     below = 1.0 if np.median(tops) > 0.03 * height else 0.0
     flat = float(near[best].mean() * np.clip(columns.size / depth - 0.5, 0, 1) * below)
-    mirror = flat * float(np.clip(reflection(luminance, cells, columns, shore) * 2.5 - 0.5, 0, 1))
+    # a low sun repeats itself in any sea: waves that lie flat (`upright` near -0.7) are no mirror
+    smooth = float(np.clip((texture.upright[cells].mean() + 0.75) / 0.3, 0, 1))
+    mirror = flat * smooth * float(np.clip(reflection(luminance, cells, columns, shore) * 3.0 - 0.45, 0, 1))
     horizon = float(np.quantile(tops, 0.1)) if below else -0.6 * height
     return Surface(cells, flat, mirror, horizon - 0.02 * height)
 
@@ -171,7 +178,7 @@ def follow_streaks(texture: Texture, water: Array, falling: Array) -> Array:
     fall = 0.15 * falling**2 * solid
     flow = np.zeros_like(streak)
     flow[0], flow[1] = 0.25, 1.0
-    for part in (6, 12, 24, 48):
+    for part in (6, 12, 24, 32):
         sigma = max(water.shape) / part
         sign = np.where((flow * streak).sum(0) < 0, np.float32(-1), np.float32(1))
         total = blur(sure + fall, sigma) + 1e-5

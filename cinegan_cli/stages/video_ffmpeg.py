@@ -196,13 +196,19 @@ def encoder_arguments(suffix: str, quality: int, size: tuple[int, int], count: i
 
 
 def _h264(quality: int, size: tuple[int, int], count: int) -> list[str]:
-    crf = 45.3 - 0.329 * quality  # 80 → 19, 100 → 12.4, 1 → 45
+    """One keyframe, then even quality: a loop shows its last frame next to its first, so neither may be the worse one.
+
+    x264's macroblock tree spends the bits on the first frames: the last frame of a loop then has 2 to 4 dB less
+    than the first (42.0 against 44.6, 38.2 against 40.9), which is a visible pop at the seam. Fast skips stop slow motion
+    for a frame or two: without them the smallest step is 0.93 of the median one, with them 0.79.
+    """
+    crf = 47.3 - 0.329 * quality  # 80 → 21, 100 → 14.4, 1 → 47
     return [
         *("-vf", TO_BT709),
         *("-c:v", "libx264", "-preset", "faster", "-crf", f"{crf:.2f}", "-profile:v", "high"),
+        *("-x264-params", "mbtree=0:ipratio=1.1:no-fast-pskip=1:rc-lookahead=10"),
         # No B-frames: presentation starts at 0 without an edit list, which players skip or honour as they like.
-        *("-bf", "0", "-g", str(max(250, min(count, 600))), "-use_editlist", "0"),
-        *("-rc-lookahead", "20", "-movflags", "+faststart"),
+        *("-bf", "0", "-g", str(max(250, min(count, 600))), "-use_editlist", "0", "-movflags", "+faststart"),
     ]
 
 

@@ -1,0 +1,49 @@
+"""`cinegan animate`: a photo, or a folder of photos, becomes loops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cinegan_cli.cli.options import Printer, config_options, given, output_options
+from cinegan_cli.cli.runs import animate_one, resolve
+
+
+@click.command()
+@click.argument("photo", type=click.Path(path_type=Path), required=False)
+@config_options()
+@click.option(
+    "--from",
+    "settings_file",
+    type=click.Path(path_type=Path),
+    help="Settings saved beside an earlier loop; options win.",
+)
+@click.option("--sidecar/--no-sidecar", default=True, help="Save the settings beside the output, for --from.")
+@click.option("--preview", is_flag=True, help="Small and quick: 320 px, 12 frames/s.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
+@output_options
+def animate(
+    photo: Path | None,
+    settings_file: Path | None,
+    sidecar: bool,
+    preview: bool,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Turn PHOTO into a seamless loop, or every photo of a folder into a folder of loops.
+
+    What moves and where it moves is found in the picture, or given with --mask, --arrow, --motion, ...
+    For a folder, --out is a folder too, or a pattern such as loops/*.webm; finished loops are skipped.
+    """
+    photo, config = resolve(photo, given(options), settings_file, preview=preview)
+    printer = Printer(quiet, as_json)
+    if photo.is_dir():
+        from cinegan_cli.cli.batch import animate_folder
+
+        animate_folder(photo, config, printer, sidecar=sidecar, dry_run=dry_run)
+    else:
+        animate_one(photo, config, printer, sidecar=sidecar, dry_run=dry_run)

@@ -1,0 +1,95 @@
+"""The `cinegan` command: the only place that catches errors and turns them into exit statuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from cinegan_cli import __version__
+from cinegan_cli.errors import CineganError, ExitStatus
+
+COMMANDS = {  # name → module of `cinegan_cli.cli` that holds a command of that name, imported when it is used
+    "animate": "animate",
+    "mask": "mask",
+    "motion": "motion",
+    "render": "render",
+    "check": "check",
+    "train": "train",
+    "doctor": "doctor",
+    "completion": "completion",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported only when one is called or described."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"cinegan_cli.cli.{COMMANDS[name]}"), name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="cinegan")
+@click.option("--traceback", is_flag=True, help="Show where an error comes from; for bug reports.")
+def cinegan(traceback: bool) -> None:
+    """Turn one landscape photo into a seamless, full-resolution looping video.
+
+    \b
+    cinegan animate photo.png --out loop.mp4
+
+    \b
+    Exit statuses: 0 done, 1 internal error, 2 wrong usage, 3 unreadable input, 4 model missing,
+    5 output not written, 6 some files of a batch failed, 7 check failed, 130 interrupted.
+    """
+
+
+def main() -> NoReturn:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit status; every error is one line on stderr."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        outcome: Any = cinegan.main(arguments, prog_name="cinegan", standalone_mode=False)
+        return int(outcome or ExitStatus.OK)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted; nothing unfinished was left behind", ExitStatus.INTERRUPTED)
+    except click.ClickException as error:
+        return _fail(_one_line(error.format_message()), ExitStatus.USAGE)
+    except CineganError as error:
+        if "--traceback" in arguments:
+            raise
+        return _fail(_one_line(str(error)), error.status)
+    except BrokenPipeError:  # the reader of our output has gone, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.OK
+    except Exception as error:
+        if "--traceback" in arguments:
+            raise
+        what = f"internal error: {type(error).__name__}: {_one_line(str(error))}"
+        return _fail(f"{what}; please report it with the output of `cinegan --traceback ...`", ExitStatus.INTERNAL)
+
+
+def _fail(message: str, status: ExitStatus) -> int:
+    click.echo(f"cinegan: {message}", err=True)
+    return int(status)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,186 @@
+"""One run of `animate` or `render`: settings from options and files, the plan, the work, the summary."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cinegan_cli.cli.options import Printer
+from cinegan_cli.config import PRESETS, PREVIEW, Config
+from cinegan_cli.errors import CheckError, InputError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from cinegan_cli.pipeline import Summary
+
+SIDECAR_KEYS = {"cinegan", "photo", "options"}
+PATH_OPTIONS = ("mask", "freeze", "motion", "hints")  # files that a sidecar names relative to its own folder
+
+
+def resolve(
+    photo: Path | None, options: dict[str, Any], settings_file: Path | None, *, preview: bool = False
+) -> tuple[Path, Config]:
+    """The photo and the whole configuration: options typed, over --preview, over --from, over a preset, over defaults.
+
+    Without --out the loop is named after the photo and put into the current folder.
+    """
+    saved: dict[str, Any] = {}
+    if settings_file is not None:
+        saved_photo, saved = read_sidecar(settings_file)
+        photo = photo or saved_photo
+    if photo is None:
+        raise UsageError("no photo: name a photo or a folder, such as `cinegan animate photo.png --out loop.mp4`")
+    merged = {**saved, **(PREVIEW if preview else {}), **options}
+    if "preset" in options:  # a preset typed now wins over what the file says, not over other options typed now
+        merged = {k: v for k, v in merged.items() if k in options or k not in PRESETS.get(options["preset"], {})}
+    if not merged.get("out"):
+        if photo.is_dir():
+            raise UsageError(f"{photo} is a folder: name the folder of the loops with --out")
+        merged["out"] = (Path(photo.stem + (".gif" if merged.get("preset") == "gif" else ".mp4")),)
+    return photo, Config.from_options(**merged)
+
+
+def animate_one(photo: Path, config: Config, printer: Printer, *, sidecar: bool, dry_run: bool) -> None:
+    """Render one photo and print the summary. Raises `CheckError` under --strict when the loop is not clean."""
+    from cinegan_cli.pipeline import animate
+    from cinegan_cli.stages.video import check_outputs
+
+    check_outputs(config.video, fps=config.loop.fps)
+    settings_path = sidecar_path(config.video.out[0]) if sidecar else None
+    if settings_path is not None and settings_path.exists() and not config.video.overwrite:
+        _require_sidecar(settings_path)
+    if dry_run:
+        print_plan(photo, config, printer)
+        return
+    with printer.progress() as progress:
+        summary = animate(photo, config, progress=progress)
+    if settings_path is not None:
+        write_sidecar(settings_path, photo, config)
+    for notice in summary.notices:
+        printer.notice(notice)
+    printer.result(describe(summary), summary.as_dict())
+    if config.run.strict:
+        require_clean(summary, config, photo)
+
+
+def require_clean(summary: Summary, config: Config, photo: Path) -> None:
+    """Raise `CheckError` when the seam is not like any other step (--strict; a dissolve's steps differ by design)."""
+    from cinegan_cli.evaluation.loop_check import SEAM_RANGE
+
+    low, high = SEAM_RANGE
+    if config.loop.loop == "flow" and not low <= summary.loop.seam <= high:
+        raise CheckError(
+            f"{photo}: the seam is {summary.loop.seam:.2f} of a normal step, not {low} to {high}; try --speed 0.5"
+        )
+
+
+def print_plan(photo: Path, config: Config, printer: Printer) -> None:
+    """What a run would do: settings, size and frames."""
+    from cinegan_cli.stages.photo import read_photo
+
+    picture = read_photo(photo, config.photo)
+    width, height = picture.size
+    values = {
+        "photo": str(photo),
+        "size": [width, height],
+        "frames": config.loop.frames,
+        "fps": config.loop.fps,
+        "outputs": [str(path) for path in config.video.out],
+        "estimated_seconds": round(estimate_seconds(width, height, config.loop.frames), 1),
+        "options": config.options(),
+    }
+    for notice in picture.notices:
+        printer.notice(notice)
+    lines = [f"{photo}: would render {config.loop.frames} frames of {width}x{height} at {config.loop.fps:g} frames/s"]
+    lines += [f"  to {path}" for path in config.video.out]
+    lines += [f"  in about {values['estimated_seconds']:g} s on 2 CPU cores"]
+    lines += [f"  with --{name.replace('_', '-')} {value}" for name, value in config.options().items() if name != "out"]
+    printer.result("\n".join(lines), values)
+
+
+def estimate_seconds(width: int, height: int, frames: int) -> float:
+    """A rough guess for 2 CPU cores, from `examples/bench_render.py`: start-up and stages, then a cost per megapixel."""
+    megapixels = width * height / 1e6
+    return 3.0 + 0.5 * megapixels + 0.07 * megapixels * frames
+
+
+def describe(summary: Summary) -> str:
+    """The summary for people, a few short lines."""
+    width, height = summary.size
+    loop = summary.loop
+    texture = " ".join(f"{value:.2f}" for value in loop.texture)
+    lines = [
+        *(f"{o.path}  {_size(o.bytes)}" for o in summary.outputs),
+        f"{width}x{height}, {summary.frames} frames, {summary.seconds:g} s at {summary.fps:g} frames/s, "
+        f"made in {summary.took:.1f} s ({summary.frames / summary.took:.0f} frames/s)",
+        f"seam {loop.seam:.2f} (1 is like any other step), texture {texture} of the photo's, "
+        f"static pixels off by at most {loop.static_error or 0}",
+        ", ".join(f"{stage}: {origin}" for stage, origin in summary.stages.items())
+        + (f" (mask confidence {summary.confidence:.0%})" if summary.stages["mask"] == "predicted" else ""),
+    ]
+    return "\n".join(lines)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
+def sidecar_path(output: Path) -> Path:
+    """loop.mp4 → loop.json; frames/%04d.png → frames.json."""
+    return output.parent.with_suffix(".json") if output.suffix.lower() == ".png" else output.with_suffix(".json")
+
+
+def _require_sidecar(path: Path) -> None:
+    """Settings of an earlier loop of that name may be replaced; anything else there is somebody's file."""
+    try:
+        read_sidecar(path)
+    except InputError as error:
+        raise OutputError(f"{path}: exists and is not ours; use --no-sidecar, --overwrite or another --out") from error
+
+
+def write_sidecar(path: Path, photo: Path, config: Config) -> None:
+    """Save what `--from` needs, atomically. Files are named relative to the sidecar: nobody's home folder leaks."""
+    from cinegan_cli import __version__
+
+    options = config.options()
+    for name in PATH_OPTIONS:
+        if name in options:
+            options[name] = os.path.relpath(options[name], path.parent)
+    options.pop("out", None)
+    options.pop("overwrite", None)
+    values = {"cinegan": __version__, "photo": os.path.relpath(photo, path.parent), "options": options}
+    temporary = path.with_name(path.name + ".part")
+    try:
+        temporary.write_text(json.dumps(values, indent=2) + "\n")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path}: cannot write the settings: {error.strerror}; use --no-sidecar to do without"
+        ) from error
+
+
+def read_sidecar(path: Path) -> tuple[Path, dict[str, Any]]:
+    """The photo and options of a settings file. Raises `InputError` when it is not one."""
+    try:
+        values = json.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the settings: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(
+            f"{path}: not a settings file of cinegan: no JSON; --from takes the .json beside a loop"
+        ) from error
+    if not isinstance(values, dict) or set(values) != SIDECAR_KEYS or not isinstance(values["options"], dict):
+        raise InputError(f"{path}: not a settings file of cinegan; --from takes the .json beside a loop")
+    options = dict(values["options"])
+    for name in PATH_OPTIONS:
+        if name in options:
+            options[name] = path.parent / str(options[name])
+    return path.parent / str(values["photo"]), options
+
+
+def with_outputs(config: Config, outputs: tuple[Path, ...]) -> Config:
+    """The same run, written elsewhere."""
+    return replace(config, video=replace(config.video, out=outputs))

@@ -1,0 +1,169 @@
+"""The way of the data: photo → mask → motion → bands → displacement → warp → frames → video. No mathematics here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cinegan_cli.config import Config, RunConfig
+from cinegan_cli.errors import CheckError, UsageError
+from cinegan_cli.evaluation.loop import LoopMeter, LoopReport
+from cinegan_cli.stages.frames import composite, matte
+from cinegan_cli.stages.inversion import moving_layer, pyramid
+from cinegan_cli.stages.mask import make_mask
+from cinegan_cli.stages.motion import make_motion
+from cinegan_cli.stages.photo import read_photo
+from cinegan_cli.stages.video import Written, check_outputs, write_loop
+from cinegan_cli.stages.warp import warped_frames
+from cinegan_cli.types import Mask, Motion, Photo
+
+METER_SIDE = 1280  # px; of larger frames every second, third, ... pixel is measured: at 4K all would cost 8 s more
+
+Progress = Callable[[str, int, int], None]  # (what is being done, steps done, steps in all; 0 when unknown)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that is known before the first frame is rendered."""
+
+    photo: Photo
+    mask: Mask
+    motion: Motion
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know, in the order of the stages."""
+        return (*self.photo.notices, *self.mask.notices, *self.motion.notices)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What one run of `animate` did."""
+
+    size: tuple[int, int]
+    frames: int
+    fps: float
+    seconds: float
+    took: float  # seconds of wall-clock time, from reading the photo to the last rename
+    outputs: tuple[Written, ...]
+    loop: LoopReport
+    stages: dict[str, str]  # stage → given, predicted or default
+    confidence: float  # of the mask
+    notices: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """The same as plain values, for JSON."""
+        values = asdict(self)
+        for output in values["outputs"]:
+            output["path"] = str(output["path"])
+        return values
+
+
+def animate(photo: str | Path, config: Config, *, progress: Progress | None = None) -> Summary:
+    """Turn the photo into a loop and write it to every `config.video.out`.
+
+    Raises the errors of `cinegan_cli.errors`; after any of them no output is left behind. With `config.run.strict`,
+    doubts about the mask raise `CheckError` before rendering.
+    """
+    started = time.perf_counter()
+    check_outputs(config.video, fps=config.loop.fps)
+    tell = progress or _silent
+    scene = prepare(Path(photo), config, progress=tell)
+    count = config.loop.frames
+    stride = -(-max(scene.photo.size) // METER_SIDE)
+    meter = LoopMeter(
+        photo=scene.photo.pixels_u8.numpy()[::stride, ::stride], mask=scene.mask.alpha.numpy()[::stride, ::stride]
+    )
+    frames = _watched(_counted(render(scene, config), count, tell), meter, stride)
+    written = write_loop(frames, size=scene.photo.size, fps=config.loop.fps, count=count, config=config.video)
+    return Summary(
+        size=scene.photo.size,
+        frames=count,
+        fps=config.loop.fps,
+        seconds=count / config.loop.fps,
+        took=time.perf_counter() - started,
+        outputs=written,
+        loop=meter.report(),
+        stages={"mask": scene.mask.origin, "motion": scene.motion.origin, "bands": "pyramid"},
+        confidence=scene.mask.confidence,
+        notices=scene.notices,
+    )
+
+
+def prepare(photo_path: Path, config: Config, *, progress: Progress | None = None) -> Scene:
+    """Read the photo, find what moves and where it moves. Raises `CheckError` for doubts under `config.run.strict`."""
+    tell = progress or _silent
+    photo, mask = find_mask(photo_path, config, progress=tell)
+    tell("finding how it moves", 0, 0)
+    return Scene(photo, mask, make_motion(photo, mask, config.motion))
+
+
+def find_mask(photo_path: Path, config: Config, *, progress: Progress | None = None) -> tuple[Photo, Mask]:
+    """The first stages alone. Raises `CheckError` for doubts under `config.run.strict`."""
+    tell = progress or _silent
+    device = set_up(config.run)
+    tell("reading the photo", 0, 0)
+    photo = read_photo(photo_path, config.photo)
+    tell("finding what moves", 0, 0)
+    mask = make_mask(photo, config.mask, device=device)
+    if config.run.strict and mask.notices:
+        raise CheckError(f"{photo_path}: {mask.notices[0]}")
+    return photo, mask
+
+
+def render(scene: Scene, config: Config) -> Iterator[NDArray[np.uint8]]:
+    """Yield frame t = 0 … N-1, uint8 [H, W, 3], at memory that does not grow with N."""
+    device = pick_device(config.run.device)
+    photo = replace(scene.photo, pixels=scene.photo.pixels.to(device), pixels_u8=scene.photo.pixels_u8.to(device))
+    mask = replace(scene.mask, alpha=scene.mask.alpha.to(device))
+    motion = replace(scene.motion, velocity=scene.motion.velocity.to(device))
+    with torch.inference_mode():
+        layer = moving_layer(photo, mask).to(device)
+        coverage = matte(mask)
+        region = (coverage > 0).to(torch.uint8)
+        warped = warped_frames(pyramid(layer), motion, region, config.loop)
+        for frame in composite(photo, coverage, layer, warped):
+            yield frame.cpu().numpy()
+
+
+def set_up(run: RunConfig) -> torch.device:
+    """Threads and seed of this process, and the device to compute on."""
+    if run.threads is not None:
+        torch.set_num_threads(run.threads)
+        cv2.setNumThreads(run.threads)
+    torch.manual_seed(run.seed)
+    return pick_device(run.device)
+
+
+def pick_device(name: str) -> torch.device:
+    """ "auto" is CUDA where it works, else the CPU. Raises `UsageError` for a device this machine does not have."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device("cuda" if available["cuda"] else "cpu")
+    if not available[name]:
+        raise UsageError(f"--device {name}: not available here (see `cinegan doctor`); leave it out to use the CPU")
+    return torch.device(name)
+
+
+def _counted(frames: Iterator[NDArray[np.uint8]], count: int, tell: Progress) -> Iterator[NDArray[np.uint8]]:
+    for done, frame in enumerate(frames):
+        tell("rendering", done, count)
+        yield frame
+    tell("rendering", count, count)
+
+
+def _watched(frames: Iterator[NDArray[np.uint8]], meter: LoopMeter, stride: int) -> Iterator[NDArray[np.uint8]]:
+    for frame in frames:
+        meter.add(frame[::stride, ::stride])
+        yield frame
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Report nothing."""

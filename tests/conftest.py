@@ -1,0 +1,42 @@
+"""What all tests share: tests marked `cuda` are skipped, visibly, where there is no device or no CUDA build."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cinegan_cli.ops import backend_info
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        reason = "no CUDA device"
+    elif not backend_info().cuda:
+        reason = "cinegan_cli._C was built without CUDA"
+    else:
+        return
+    for item in items:
+        if "cuda" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test with an argument `device` runs on each kind of device."""
+    if "device" in metafunc.fixturenames:
+        metafunc.parametrize("device", DEVICES)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """A CPU generator: every device sees the same numbers."""
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def two_threads() -> object:
+    """A function that sets torch's thread count; it is put back after the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
