@@ -19,7 +19,7 @@ from setuptools import Extension, setup
 
 ROOT = Path(__file__).parent
 CUDA_ARCHITECTURES = (75, 80, 86, 90, 120)
-CPU_SOURCES = ("bindings.cpp", "composite_cpu.cpp", "joint_sample_cpu.cpp", "parallel_cpu.cpp", "sample_cpu.cpp", "splat_cpu.cpp")
+CPU_SOURCES = ("advect_cpu.cpp", "bindings.cpp", "composite_cpu.cpp", "joint_sample_cpu.cpp", "parallel_cpu.cpp", "sample_cpu.cpp", "splat_cpu.cpp")
 CUDA_SOURCES = ("sample_cuda.cu", "splat_cuda.cu")
 # GCC's note about passing vectors by value does not apply: every function that takes one is inlined.
 CXX_FLAGS = ("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-psabi", "-fno-math-errno")

@@ -103,7 +103,7 @@ class LoopConfig:
 
     @property
     def frames(self) -> int:
-        """N, the number of frames in one cycle: at least 3, and even for "pingpong", whose two ways are equally long."""
+        """N, the number of frames in one cycle: at least 3; even for "pingpong", whose two ways are equally long."""
         if self.loop == "pingpong":
             return max(4, 2 * round(self.seconds * self.fps / 2))
         return max(3, round(self.seconds * self.fps))

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "advect.h"
 #include "composite.h"
 #include "joint_sample.h"
 #include "parallel.h"
@@ -126,14 +127,15 @@ struct Run {
   }
 };
 
-void joint_sample(const std::array<Address, 6>& a, const std::array<Index, 3>& sizes, const Grid& grid, const Grid& base,
-                  const std::array<float, 2>& shares, int kernel, int border, int threads, int simd) {
+void joint_sample(const std::array<Address, 6>& a, const std::array<Index, 3>& sizes, const Grid& grid, const Grid& gain,
+                  const Grid& base, const std::array<float, 2>& shares, int kernel, int border, int threads, int simd) {
   require_sizes(sizes);
   require_sizes(grid);
   require(sizes[1] > 0 && sizes[2] > 0 && grid[0] > 0 && grid[1] > 0, "image and grid must have at least one pixel");
+  require(!a[2] || (gain[0] > 0 && gain[1] > 0), "gain must have at least one pixel");
   require(!a[3] || (base[0] > 0 && base[1] > 0), "base must have at least one pixel");
-  joint_sample_cpu({sizes[0], sizes[1], sizes[2], grid[0], grid[1], base[0], base[1], pointer<float>(a[0]),
-                    pointer<float>(a[1]), {shares[0], shares[1]}, pointer<float>(a[2]), pointer<float>(a[3]),
+  joint_sample_cpu({sizes[0], sizes[1], sizes[2], grid[0], grid[1], gain[0], gain[1], base[0], base[1],
+                    pointer<float>(a[0]), pointer<float>(a[1]), {shares[0], shares[1]}, pointer<float>(a[2]), pointer<float>(a[3]),
                     pointer<std::uint8_t>(a[4]), pointer<float>(a[5]), kernel, border, threads, simd_of(simd)});
 }
 
@@ -141,6 +143,12 @@ void composite(const std::array<Address, 5>& a, const Grid& sizes, int threads, 
   require_sizes(sizes);
   composite_cpu({sizes[0], sizes[1], pointer<std::uint8_t>(a[0]), pointer<float>(a[1]), pointer<float>(a[2]),
                  pointer<float>(a[3]), pointer<std::uint8_t>(a[4]), threads, simd_of(simd)});
+}
+
+void advect(const std::array<Address, 3>& a, const Grid& sizes, int threads, int simd) {
+  require_sizes(sizes);
+  advect_cpu({sizes[0], sizes[1], pointer<float>(a[0]), pointer<float>(a[1]), pointer<float>(a[2]), threads,
+              simd_of(simd)});
 }
 
 template <class T>
@@ -161,6 +169,7 @@ PYBIND11_MODULE(_C, m) {
   define<double>(m, "float64");
   m.def("joint_sample", &joint_sample, py::call_guard<py::gil_scoped_release>());
   m.def("composite", &composite, py::call_guard<py::gil_scoped_release>());
+  m.def("advect", &advect, py::call_guard<py::gil_scoped_release>());
   m.def("best_simd", &best_simd);
 #ifdef CINEGAN_CUDA
   m.attr("cuda_architectures") = CINEGAN_CUDA_ARCHITECTURES;

@@ -30,8 +30,8 @@ Footing footing(Index at, Index size, Index grid) {
 
 // The same for every output column, made once.
 struct JointTables {
-  std::vector<std::int32_t> grid_column, base_column;
-  std::vector<float> grid_part, base_part;
+  std::vector<std::int32_t> grid_column, gain_column, base_column;
+  std::vector<float> grid_part, gain_part, base_part;
 };
 
 void fill_columns(Index width, Index grid, std::vector<std::int32_t>* column, std::vector<float>* part) {
@@ -44,7 +44,7 @@ void fill_columns(Index width, Index grid, std::vector<std::int32_t>* column, st
 
 // One thread's memory.
 struct JointScratch {
-  float* row;        // [max(w, w2) + 1]: one row of a coarse plane
+  float* row;        // [max(w, w2, w3) + 1]: one row of a coarse plane
   float* positions;  // [4, W]: x and y for source 0, x and y for source 1
   float* gain;       // [W]
 };
@@ -60,8 +60,10 @@ namespace cinegan {
 void joint_sample_cpu(const JointSampleParams& p) {
   JointTables tables;
   fill_columns(p.width, p.grid_width, &tables.grid_column, &tables.grid_part);
+  if (p.gain) fill_columns(p.width, p.gain_width, &tables.gain_column, &tables.gain_part);
   if (p.base) fill_columns(p.width, p.base_width, &tables.base_column, &tables.base_part);
-  const Index row = std::max(p.grid_width, p.base ? p.base_width : 0) + 1, size = row + 5 * p.width;
+  const Index widest = std::max({p.grid_width, p.gain ? p.gain_width : 0, p.base ? p.base_width : 0});
+  const Index row = widest + 1, size = row + 5 * p.width;
   const int threads = std::max(p.threads, 1);
   std::vector<float> memory(static_cast<std::size_t>(threads * size));
   parallel_for(p.height, threads, [&](Index y, int worker) {

@@ -36,8 +36,8 @@ inline void positions_of_row(const JointSampleParams& p, Index y, const JointTab
     for (Index x = 0; x < p.width; ++x) s.gain[x] = 1.0f;
     return;
   }
-  blend_rows(p.gain, at, p.grid_width, s.row);
-  for (Index x = 0; x < p.width; ++x) s.gain[x] = between(s.row, tables.grid_column[x], tables.grid_part[x]);
+  blend_rows(p.gain, footing(y, p.height, p.gain_height), p.gain_width, s.row);
+  for (Index x = 0; x < p.width; ++x) s.gain[x] = between(s.row, tables.gain_column[x], tables.gain_part[x]);
 }
 
 // The base of output row y, upsampled, to `out`; 0 without a base or outside the region.

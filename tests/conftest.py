@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 import torch
 
@@ -22,10 +24,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test with an argument `device` runs on each kind of device."""
-    if "device" in metafunc.fixturenames:
-        metafunc.parametrize("device", DEVICES)
+@pytest.fixture(params=DEVICES)
+def device(request: pytest.FixtureRequest) -> str:
+    """A test with this argument runs on each kind of device."""
+    return str(request.param)
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def generator() -> torch.Generator:
 
 
 @pytest.fixture
-def two_threads() -> object:
+def set_threads() -> Iterator[Callable[[int], None]]:
     """A function that sets torch's thread count; it is put back after the test."""
     before = torch.get_num_threads()
     yield torch.set_num_threads

@@ -110,6 +110,17 @@ def test_reflections_hardly_move_and_waves_drift_gently() -> None:
     assert speeds[False][:20].mean() < 0.7 * speeds[False][-30:].mean()
 
 
+def test_a_cloud_taken_for_water_stays_sky() -> None:
+    """Sky lies above water: a patch of "water" with sky over and under it drifts with the sky."""
+    photo, mask = lake(False)
+    assert mask.sky is not None
+    assert mask.water is not None
+    sky, water = mask.sky.clone(), mask.water.clone()
+    sky[10:22, 100:180], water[10:22, 100:180] = 0.3, 0.7
+    wrong = make_motion(photo, Mask(mask.alpha, "predicted", sky, water), MotionConfig()).velocity
+    torch.testing.assert_close(wrong, make_motion(photo, mask, MotionConfig()).velocity, atol=0.05, rtol=0)
+
+
 def test_a_mask_by_file_is_sorted_into_sky_and_water() -> None:
     """The same lake without classes: sky and water found by place, the horizon by its edge."""
     photo, mask = lake(False)

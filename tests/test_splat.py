@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -188,14 +189,13 @@ def test_layout_is_kept(device: str, channels_last: bool, generator: torch.Gener
 @pytest.mark.parametrize("reach", [0.5, 100.0])
 @pytest.mark.parametrize("shape", [(1, 3, 150, 90), (2, 19, 40, 33)])
 def test_threads_do_not_change_bits(
-    shape: tuple[int, int, int, int], reach: float, generator: torch.Generator, two_threads: object
+    shape: tuple[int, int, int, int], reach: float, generator: torch.Generator, set_threads: Callable[[int], None]
 ) -> None:
-    assert callable(two_threads)
     inputs = make_inputs(generator, shape, reach=reach)
     cotangents = torch.randn(shape, generator=generator), torch.randn(inputs[2].shape, generator=generator)
     results = []
     for threads in (1, 2, 5):
-        two_threads(threads)
+        set_threads(threads)
         results.append(with_gradients(inputs, "cpu", cotangents, "native"))
     for other in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))

@@ -101,7 +101,7 @@ def print_plan(photo: Path, config: Config, printer: Printer) -> None:
 
 
 def estimate_seconds(width: int, height: int, frames: int) -> float:
-    """A rough guess for 2 CPU cores, from `examples/bench_render.py`: start-up and stages, then a cost per megapixel."""
+    """A rough guess for 2 CPU cores, from `examples/bench_render.py`: start-up and stages, and a cost per megapixel."""
     megapixels = width * height / 1e6
     return 3.0 + 0.5 * megapixels + 0.07 * megapixels * frames
 

@@ -2,11 +2,21 @@
 
 Definitions: d(a, b) is the mean absolute difference of two frames over the moving pixels, in levels (0 to 255);
 a cycle of N frames has the steps d(0, 1) ... d(N-2, N-1) and the seam step d(N-1, 0).
+
+In an encoded file d is not enough: the keyframe at the seam differs from the frame before it by coding noise, which in
+slow loops is 2 to 4 times a step, stalled or not. So there is also the progress: the part of the change a -> b that
+goes along the change seen just before and just after,
+
+    <b - a, v> / <v, v>,    v = half of (f(i-1) - f(i-2)) + (f(i+3) - f(i+2))   for a = f(i), b = f(i+1),
+
+in which noise averages out over the pixels. It is given as a share of its median over the cycle: 1 is a step like the
+others, 0 a repeated frame, 3 two missing frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -15,15 +25,33 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cinegan_cli.config import PhotoConfig
 from cinegan_cli.errors import InputError
 from cinegan_cli.evaluation.container import Finding, check_container
 from cinegan_cli.evaluation.loop_frames import is_lossless, read_frames
-from cinegan_cli.stages.photo import read_grey
+from cinegan_cli.stages.photo import read_grey, read_photo
+from cinegan_cli.types import Photo
 
 Frame = NDArray[np.uint8]
 
 PROBE_FRAMES = 6  # held at the start to find the moving pixels when no mask is given
 MOVING_LEVELS = 8  # a pixel that changed by more than this within them moves; codec noise stays below
+PROGRESS_SIDES = (256, 128)  # px, short side: where one step is a small part of the texture; the better one counts
+
+# Exact frames (PNG, APNG). Two 8-bit roundings of the same picture differ by up to 0.15 levels on average, which is half
+# a step of the slowest water we have seen (0.29), so every limit has an absolute part.
+SEAM_SHARE, SEAM_LEVELS = 0.2, 0.15  # a seam within 0.8 to 1.2 is not seen
+STALL_SHARE, STALL_LEVELS = 0.5, 0.1
+JUMP_SHARE, JUMP_LEVELS = 1.5, 0.3
+# Encoded frames: measured on H.264 and VP9 files of three samples at qualities 60 to 92. Good seams: progress 0.19 to
+# 1.1, stalled ones -1.6 to 0.0. Below half a level of motion good ones fall to -0.51 and stalled ones to -0.94.
+SEAM_PROGRESS = (0.1, 1.6)
+SLOW_LEVELS, SLOW_SEAM_PROGRESS = 0.5, (-0.6, 2.2)
+CODED_SEAM_SHARE, CODED_SEAM_LEVELS = 0.35, 1.6  # more than a step: the keyframe's noise
+CODED_STALL_SHARE = 0.25
+CODED_JUMP_SHARE, CODED_JUMP_LEVELS = 2.0, 1.0  # VP9 refreshes its reference with steps of 1.1 levels
+STATIC_ERROR = 1  # levels, exact frames
+STATIC_PSNR = 28.0  # dB, coded frames: a 256-colour GIF has 30, a picture shifted by one pixel about 22
 
 
 @dataclass(frozen=True)
@@ -32,6 +60,7 @@ class LoopReport:
 
     `steps` are d(i, i+1), then d(N-1, 0); `typical` is the median of all but the last. In units of `typical`: `seam` is
     the last step, `slowest` and `fastest` the extremes of all steps, `pulse` the largest deviation from 1.
+    `progress` is the seam's progress, None where it cannot be told (fewer than 8 frames, or motion too fast or irregular).
     `static_error` (levels) and `static_psnr` (dB) compare the pixels where the mask is 0 with the photo, all frames.
     `mean_drift` (levels) and `spread_drift` (share) are the largest changes, against frame 0, of the mean and standard
     deviation of the luminance of the moving pixels. `texture` is their mean |Laplacian| over the photo's (over frame
@@ -46,6 +75,7 @@ class LoopReport:
     slowest: float
     fastest: float
     pulse: float
+    progress: float | None
     static_error: int | None
     static_psnr: float | None
     mean_drift: float
@@ -54,7 +84,7 @@ class LoopReport:
 
 
 class LoopMeter:
-    """Measures a cycle as its frames pass: `add` each uint8 [H, W, 3], then `report`. Holds 2 frames, 6 at the start."""
+    """Measures a cycle as its frames pass: `add` each uint8 [H, W, 3], then `report`. Holds 2 frames, at first 6."""
 
     def __init__(self, *, photo: Frame | None = None, mask: NDArray[np.float32] | None = None) -> None:
         """`photo` is uint8 [H, W, 3], `mask` float32 [H, W] in [0, 1]."""
@@ -70,6 +100,7 @@ class LoopMeter:
         self._textures: list[float] = []
         self._worst = 0
         self._squares = 0.0
+        self._progress: list[_Progress] = []
 
     def add(self, frame: Frame) -> None:
         """Take the next frame; the caller may change it afterwards."""
@@ -103,6 +134,7 @@ class LoopMeter:
             slowest=min(relative),
             fastest=max(relative),
             pulse=max(abs(step - 1) for step in relative),
+            progress=_best_progress(self._progress),
             static_error=self._worst if self._compares_static else None,
             static_psnr=self._psnr() if self._compares_static else None,
             mean_drift=max(abs(mean - means[0]) for mean in means),
@@ -130,6 +162,7 @@ class LoopMeter:
             for frame in self._waiting[1:]:
                 moving |= cv2.absdiff(frame, first).max(axis=2) > MOVING_LEVELS
         self._moving = (moving if moving.any() else np.ones_like(moving)).astype(np.uint8)
+        self._progress = [_Progress(self._moving, side) for side in PROGRESS_SIDES]
         waiting, self._waiting = self._waiting, []
         for frame in waiting:
             self._measure(frame)
@@ -146,7 +179,9 @@ class LoopMeter:
         mean, spread = cv2.meanStdDev(grey, mask=self._moving)
         self._levels.append((float(mean.item()), float(spread.item())))
         self._textures.append(self._texture(grey))
-        if self._compares_static:
+        for progress in self._progress:
+            progress.add(grey)
+        if self._photo is not None and self._still is not None:
             off = cv2.absdiff(frame, self._photo) * self._still[:, :, None]
             self._worst = max(self._worst, int(off.max()))
             self._squares += float(cv2.norm(off, cv2.NORM_L2SQR))
@@ -162,6 +197,46 @@ class LoopMeter:
         assert self._still is not None
         samples = 3 * int(self._still.sum()) * len(self._levels)
         return float(10 * np.log10(255**2 / max(self._squares / samples, 1e-10)))
+
+
+class _Progress:
+    """Progress of each step at one reduced size; holds the first 3 frames and the last 6, grey."""
+
+    def __init__(self, moving: Frame, side: int) -> None:
+        height, width = moving.shape
+        scale = min(1.0, side / min(height, width))
+        self._size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        self._moving = cv2.resize(moving, self._size, interpolation=cv2.INTER_AREA) > 0
+        self._first: list[NDArray[np.float32]] = []
+        self._last: deque[NDArray[np.float32]] = deque(maxlen=6)
+        self._values: list[float] = []
+
+    def add(self, grey: Frame) -> None:
+        small = cv2.resize(grey, self._size, interpolation=cv2.INTER_AREA)[self._moving].astype(np.float32)
+        self._last.append(small)
+        if len(self._first) < 3:
+            self._first.append(small)
+        if len(self._last) == 6:
+            self._values.append(_along(self._last))
+
+    def seam(self) -> tuple[float, float] | None:
+        """Median progress of the steps inside the cycle, and the seam's as a share of it."""
+        if len(self._values) < 3:
+            return None
+        usual = median(self._values)
+        return (usual, _along([*list(self._last)[-3:], *self._first]) / usual) if usual > 0 else None
+
+
+def _along(six: Sequence[NDArray[np.float32]]) -> float:
+    """Progress of the step from the third to the fourth of six frames [pixels]."""
+    usual = 0.5 * ((six[1] - six[0]) + (six[5] - six[4]))
+    return float((six[3] - six[2]) @ usual / max(float(usual @ usual), 1e-6))
+
+
+def _best_progress(scales: Iterable[_Progress]) -> float | None:
+    """The seam's progress at the size where steps follow each other best; below 0.1 they do not, as in surf."""
+    found = [seam for seam in (scale.seam() for scale in scales) if seam is not None and seam[0] >= 0.1]
+    return max(found)[1] if found else None
 
 
 def measure_loop(
@@ -180,3 +255,123 @@ def measure_loop(
 
 def _grey(frame: Frame) -> Frame:
     return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What `cinegan check` found: `findings` with the figures in `loop`; `passed` when all of them passed."""
+
+    path: Path
+    loop: LoopReport
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the file loops cleanly and plays safely."""
+        return all(finding.passed for finding in self.findings)
+
+
+def check_loop(path: Path, *, photo: Path | None = None, mask: Path | None = None) -> CheckReport:
+    """Check a video, an animated picture or a folder of frames, made by any program, as one cycle of a loop.
+
+    With `photo` and `mask` (picture files; black is static) also what must not move. Raises `InputError` for files
+    that cannot be read or do not fit together.
+    """
+    container = check_container(path)
+    frames = read_frames(path)
+    first = next(frames)
+    size = (first.shape[1], first.shape[0])
+    photo_pixels = None if photo is None else _fitted(photo, read_photo(photo, PhotoConfig(max_side=16384)), size)
+    mask_values = None if mask is None else _fitted_mask(mask, size)
+    meter = LoopMeter(photo=photo_pixels, mask=mask_values)
+    meter.add(first)
+    for frame in frames:
+        meter.add(frame)
+    report = meter.report()
+    exact = is_lossless(path)
+    findings = (*_motion_findings(report, exact), *_static_findings(report, exact), *container)
+    return CheckReport(path, report, findings)
+
+
+def _motion_findings(report: LoopReport, exact: bool) -> tuple[Finding, ...]:
+    """Seam, stall and jump, or the lack of any motion."""
+    if max(report.steps) < STALL_LEVELS:
+        return (Finding("motion", False, "none", "some", "motion: nothing moves; this is a still picture"),)
+    inner = report.steps[:-1]
+    if exact:
+        slowest = STALL_SHARE * report.typical - STALL_LEVELS
+        fastest = JUMP_SHARE * report.typical + JUMP_LEVELS
+    else:
+        slowest = CODED_STALL_SHARE * report.typical - STALL_LEVELS
+        fastest = CODED_JUMP_SHARE * report.typical + CODED_JUMP_LEVELS
+    slowest = max(slowest, 0.1 * STALL_LEVELS)
+    return (
+        _seam_finding(report, exact, slowest),
+        _step_finding("stall", min(inner) >= slowest, inner.index(min(inner)), report, "a repeated frame"),
+        _step_finding("jump", max(inner) <= fastest, inner.index(max(inner)), report, "a cut, or missing frames"),
+    )
+
+
+def _seam_finding(report: LoopReport, exact: bool, slowest: float) -> Finding:
+    seam, typical = report.steps[-1], report.typical
+    stalled, jumped = seam < slowest, False
+    if exact:
+        stalled |= seam < (1 - SEAM_SHARE) * typical - SEAM_LEVELS
+        jumped = seam > (1 + SEAM_SHARE) * typical + SEAM_LEVELS
+    else:
+        low, high = SEAM_PROGRESS if typical >= SLOW_LEVELS else SLOW_SEAM_PROGRESS
+        stalled |= report.progress is not None and report.progress < low
+        jumped = seam > (1 + CODED_SEAM_SHARE) * typical + CODED_SEAM_LEVELS
+        jumped |= report.progress is not None and report.progress > high
+    progress = "" if report.progress is None else f", progress {report.progress:.2f}"
+    value = f"{report.seam:.2f} of a usual step{progress}"
+    limit = "0.8 to 1.2" if exact else "progress 0.1 to 1.6"
+    sentence = f"seam: last to first frame is {value}"
+    if stalled:
+        sentence += "; the loop holds still or steps back there: is the first frame repeated at the end?"
+    elif jumped:
+        sentence += "; the loop jumps there: its end does not lead to its start"
+    return Finding("seam", not (stalled or jumped), value, limit, sentence)
+
+
+def _step_finding(name: str, passed: bool, index: int, report: LoopReport, cause: str) -> Finding:
+    value = f"{report.steps[index] / max(report.typical, 1e-9):.2f} of a usual step"
+    extreme = "slowest" if name == "stall" else "fastest"
+    sentence = f"{name}: the {extreme} step, frame {index} to {index + 1}, is {value}"
+    return Finding(name, passed, value, "like the other steps", sentence + ("" if passed else f": {cause}"))
+
+
+def _static_findings(report: LoopReport, exact: bool) -> tuple[Finding, ...]:
+    if report.static_error is None or report.static_psnr is None:
+        return ()
+    if exact:
+        value, limit = f"largest error {report.static_error} of 255", f"at most {STATIC_ERROR}"
+        passed = report.static_error <= STATIC_ERROR
+    else:
+        value, limit = f"{report.static_psnr:.1f} dB against the photo", f"at least {STATIC_PSNR:g} dB"
+        passed = report.static_psnr >= STATIC_PSNR
+    advice = "" if passed else f"; wanted: {limit}; something moves where the mask is black"
+    return (Finding("static pixels", passed, value, limit, f"static pixels: {value}{advice}"),)
+
+
+def _fitted(path: Path, photo: Photo, size: tuple[int, int]) -> Frame:
+    """The photo's pixels at the size of the frames. Raises `InputError` when its shape is another."""
+    pixels = photo.pixels_u8.numpy()
+    if photo.size == size:
+        return np.asarray(pixels, np.uint8)
+    _check_aspect(path, photo.size, size)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _fitted_mask(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
+    values = read_grey(path)
+    _check_aspect(path, (values.shape[1], values.shape[0]), size)
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _check_aspect(path: Path, given: tuple[int, int], size: tuple[int, int]) -> None:
+    if abs(given[0] * size[1] / (given[1] * size[0]) - 1) > 0.02:  # 2 %: even sides of small loops
+        raise InputError(
+            f"{path}: is {given[0]}x{given[1]} px and the frames are {size[0]}x{size[1]}: another shape; "
+            "cut it as the loop was cut"
+        )

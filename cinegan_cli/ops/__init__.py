@@ -1,9 +1,10 @@
 """Native operators and their pure-torch references."""
 
 from cinegan_cli.ops._native import BackendInfo, backend_info
+from cinegan_cli.ops.advect import advect
 from cinegan_cli.ops.composite import composite
 from cinegan_cli.ops.joint_sample import joint_sample
 from cinegan_cli.ops.sample import sample
 from cinegan_cli.ops.splat import splat
 
-__all__ = ["BackendInfo", "backend_info", "composite", "joint_sample", "sample", "splat"]
+__all__ = ["BackendInfo", "advect", "backend_info", "composite", "joint_sample", "sample", "splat"]

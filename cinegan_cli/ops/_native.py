@@ -108,8 +108,9 @@ def run(name: str, tensor: Tensor, *arguments: Any) -> None:
 
 
 def strides_of(tensor: Tensor) -> tuple[int, ...]:
-    """Strides of `tensor` [B, C, H, W]; 1 for columns when there is only one, whose stride is never used."""
-    return (*tensor.stride()[:3], 1 if tensor.shape[3] <= 1 else tensor.stride(3))
+    """Strides of `tensor` [B, C, H, W]; 1 for columns where theirs is never used: there is one, or none."""
+    unused = tensor.shape[3] <= 1 or tensor.numel() == 0
+    return (*tensor.stride()[:3], 1 if unused else tensor.stride(3))
 
 
 def strided(tensor: Tensor) -> Tensor:

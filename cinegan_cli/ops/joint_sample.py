@@ -38,7 +38,7 @@ def joint_sample(
         origins: [2, 2, h, w] float32; `origins[s, 0, y, x]` and `[s, 1, y, x]` lead from grid point (x, y) to where source s
             comes from, in grid px. A position that is not finite contributes 0.
         phase: share of source 1, in [0, 1]. A source with share 0 is not read.
-        gain: [h, w] float32 on the same grid, or None for 1.
+        gain: [h3, w3] float32, of any size, interpolated like the origins, or None for 1.
         base: [C, h2, w2] float32, upsampled like `F.interpolate(mode="bilinear", align_corners=False)`, or None for 0.
         region: [H, W] uint8; pixels with 0 are not computed and are 0. None for all.
         kernel, border, backend: as in `sample`. On CUDA, PyTorch's interpolation and the kernel of `sample` run.
@@ -70,13 +70,13 @@ def _check(
     floats = (torch.float32,)
     check_tensor("image", image, ("C", "H", "W"), floats)
     check_tensor("origins", origins, (2, 2, "h", "w"), floats)
-    for name, value in (("image", image), ("origins", origins), ("base", base)):
+    for name, value in (("image", image), ("origins", origins), ("gain", gain), ("base", base)):
         if value is not None and isinstance(value, Tensor) and value.numel() == 0:
             raise ValueError(f"{name} must be of at least one pixel, got {list(value.shape)}")
     if not 0 <= phase <= 1:
         raise ValueError(f"phase must be in [0, 1], got {phase}")
     if gain is not None:
-        check_tensor("gain", gain, tuple(origins.shape[2:]), floats)
+        check_tensor("gain", gain, ("h3", "w3"), floats)
     if base is not None:
         check_tensor("base", base, (image.shape[0], "h2", "w2"), floats)
     if region is not None:
@@ -104,11 +104,13 @@ def _joint_sample(
     assert extension is not None
     tensors = [None if t is None else t.contiguous() for t in (image, origins, gain, base, region)]
     out = torch.empty_like(image, memory_format=torch.contiguous_format)
+    gain_size = (0, 0) if gain is None else gain.shape
     base_size = (0, 0) if base is None else base.shape[1:]
     extension.joint_sample(
         [*map(_address, tensors), _address(out)],
         image.shape,
         origins.shape[2:],
+        gain_size,
         base_size,
         (1 - phase, phase),
         kernel,

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cinegan_cli import ops
 from cinegan_cli.types import Displacement, Motion
 
 STEPS_PER_SECOND = 30  # the paper's step is one frame at 30 fps; other frame rates never step further than that
@@ -25,13 +26,13 @@ def displacements(
     dissolves only at the end of the cycle; `"pingpong"` goes to the middle of the cycle and back, forward field only.
     `substeps` Euler steps lead from frame to frame; by default none is longer than 1/30 s, the paper's.
 
-    Memory is that of at most `2 * SNAPSHOTS` fields up to 256 steps, and grows by `SNAPSHOTS` for each 16-fold after that.
+    Memory is that of at most `2 * SNAPSHOTS` fields up to 256 steps, and of `SNAPSHOTS` more for each further 16-fold.
     """
     substeps = substeps or math.ceil(STEPS_PER_SECOND / fps)
     step = motion.velocity / (fps * substeps)  # [2, h, w], grid px per step
     span = frames // 2 if loop == "pingpong" else frames
     pad = travel(motion, span / fps)
-    step = F.pad(step[None], (pad,) * 4, mode="replicate")[0]  # [2, h + 2 pad, w + 2 pad]
+    step = F.pad(step[None], (pad[1], pad[1], pad[0], pad[0]), mode="replicate")[0]  # [2, h + 2 pad, w + 2 pad]
     if loop == "pingpong":
         yield from _there_and_back(step, span, substeps, pad)
         return
@@ -44,10 +45,11 @@ def displacements(
             next(ahead), next(behind)
 
 
-def travel(motion: Motion, seconds: float) -> int:
-    """Grid points to add on every side so that whatever flows in during `seconds` has a source; at most the grid's size."""
-    fastest = float(motion.velocity.abs().max())
-    return min(math.ceil(fastest * seconds) + PAD_MARGIN, max(motion.velocity.shape[1:]))
+def travel(motion: Motion, seconds: float) -> tuple[int, int]:
+    """Rows and columns to add on either side so that what flows in during `seconds` has a source; at most the grid's."""
+    columns, rows = (math.ceil(float(axis.abs().max()) * seconds) + PAD_MARGIN for axis in motion.velocity)
+    h, w = motion.velocity.shape[1:]
+    return min(rows, h), min(columns, w)
 
 
 def dissolve(phase: float, share: float = 1 / 3) -> float:
@@ -57,19 +59,18 @@ def dissolve(phase: float, share: float = 1 / 3) -> float:
 
 def ascending(step: Tensor, count: int, start: Tensor | None = None) -> Iterator[Tensor]:
     """Yield the displacement after 0, 1, …, `count` Euler steps (Eq. 1), from `start` or zero. `step`: [2, h, w]."""
-    grid = _base_grid(step)
     field = torch.zeros_like(step) if start is None else start
     yield field
     for _ in range(count):
-        field = field + _look_up(step, grid, field)
+        field = ops.advect(step, field)
         yield field
 
 
 def descending(step: Tensor, count: int, start: Tensor | None = None) -> Iterator[Tensor]:
     """Yield the displacement after `count`, `count` - 1, …, 1 Euler steps.
 
-    Eq. 1 runs the other way, so snapshots are kept and the stretch between two of them is integrated again, recursively.
-    Every field is bit for bit the one that `ascending` gives.
+    Eq. 1 runs the other way, so snapshots are kept and the stretch between two of them is integrated again,
+    recursively. Every field is bit for bit the one that `ascending` gives.
     """
     stride = math.ceil(count / SNAPSHOTS)
     if stride == 1:
@@ -82,7 +83,7 @@ def descending(step: Tensor, count: int, start: Tensor | None = None) -> Iterato
         yield from descending(step, min(stride, count - (len(snapshots) - 1) * stride), snapshots.pop())
 
 
-def _there_and_back(step: Tensor, span: int, substeps: int, pad: int) -> Iterator[Displacement]:
+def _there_and_back(step: Tensor, span: int, substeps: int, pad: tuple[int, int]) -> Iterator[Displacement]:
     """0 … span and back to 1: 2 span frames, no two neighbours alike."""
     for i, field in enumerate(ascending(step, (span - 1) * substeps)):
         if i % substeps == 0:
@@ -90,19 +91,3 @@ def _there_and_back(step: Tensor, span: int, substeps: int, pad: int) -> Iterato
     for i, field in enumerate(descending(step, span * substeps)):
         if i % substeps == 0:
             yield Displacement(field, field, 0.0, pad)
-
-
-def _base_grid(step: Tensor) -> Tensor:
-    """[h, w, 2] of (x, y) in the [-1, 1] of `grid_sample` with `align_corners=True`."""
-    h, w = step.shape[1:]
-    y = torch.linspace(-1, 1, h, device=step.device, dtype=step.dtype)
-    x = torch.linspace(-1, 1, w, device=step.device, dtype=step.dtype)
-    return torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1)
-
-
-def _look_up(step: Tensor, grid: Tensor, field: Tensor) -> Tensor:
-    """M(x + F(x)), bilinear, clamped at the border: [2, h, w]."""
-    h, w = step.shape[1:]
-    to_unit = torch.tensor([2 / max(w - 1, 1), 2 / max(h - 1, 1)], device=step.device, dtype=step.dtype)
-    at = torch.addcmul(grid, field.permute(1, 2, 0), to_unit)  # [h, w, 2]
-    return F.grid_sample(step[None], at[None], mode="bilinear", padding_mode="border", align_corners=True)[0]

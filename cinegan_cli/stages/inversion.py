@@ -18,7 +18,7 @@ EDGE_WIDTH = 2  # px beside a silhouette that lens and sharpening have mixed wit
 
 
 def upsample(band: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear, half-pixel centres: [C, h, w] → [C, *size]. StyleGAN2's [1, 3, 3, 1] upsampling away from the borders."""
+    """Bilinear, half-pixel centres: [C, h, w] → [C, *size]. StyleGAN2's [1, 3, 3, 1] upsampling, borders aside."""
     return F.interpolate(band[None], size=size, mode="bilinear", align_corners=False)[0]
 
 
@@ -38,7 +38,7 @@ def pyramid(image: Tensor) -> Bands:
 
 
 def _soften(image: Tensor) -> Tensor:
-    """[1, 2, 1] / 4 along both axes, borders repeated: [C, H, W]. With the halving's [1, 3, 3, 1] it is the binomial."""
+    """[1, 2, 1] / 4 along both axes, borders repeated: [C, H, W]. With the halving's [1, 3, 3, 1] the binomial."""
     for axis in (1, 2):
         n = image.shape[axis]
         before = torch.cat([image.narrow(axis, 0, 1), image.narrow(axis, 0, n - 1)], dim=axis)

@@ -31,7 +31,7 @@ def clean(moving: Floats) -> Bytes:
     """Binary outline of what moves, 0 or 1, from probabilities [h, w], at 512 px on the long side."""
     scale = _CLEAN_SIDE / max(moving.shape)
     size = (max(1, round(moving.shape[1] * scale)), max(1, round(moving.shape[0] * scale)))
-    mask = (cv2.resize(moving, size, interpolation=cv2.INTER_LINEAR) > 0.5).astype(np.uint8)
+    mask: Bytes = (cv2.resize(moving, size, interpolation=cv2.INTER_LINEAR) > 0.5).astype(np.uint8)
     # a border of copies, so that the picture's edge neither erodes nor grows
     mask = cv2.copyMakeBorder(mask, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
     mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4, 4)))
@@ -154,9 +154,9 @@ def _solve(symmetric: list[Floats], right: Floats) -> Floats:
 def _apply(photo: Bytes, slopes: Floats, offset: Floats) -> Floats:
     """The colour model at the photo's own size, channel by channel to keep memory at three planes."""
     size = (photo.shape[1], photo.shape[0])
-    alpha = cv2.resize(offset, size, interpolation=cv2.INTER_LINEAR)
+    alpha: Floats = cv2.resize(offset, size, interpolation=cv2.INTER_LINEAR)
     for c in range(3):
-        slope = cv2.resize(np.ascontiguousarray(slopes[:, :, c]), size, interpolation=cv2.INTER_LINEAR)
+        slope: Floats = cv2.resize(np.ascontiguousarray(slopes[:, :, c]), size, interpolation=cv2.INTER_LINEAR)
         slope *= photo[:, :, c] * np.float32(1 / 255)
         alpha += slope
-    return np.asarray(alpha, np.float32)
+    return alpha

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cinegan_cli.stages.fill import pull_push
 from cinegan_cli.stages.motion_texture import Array, blur, blur_inside, luminance_of, structure, whiteness
-from cinegan_cli.stages.motion_water import fall_likelihood, regions, water_velocity
+from cinegan_cli.stages.motion_water import fall_likelihood, regions, run_lengths, water_velocity
 from cinegan_cli.types import Mask, Photo
 
 SKY_SPEED = 0.028  # of the longer side per second, where the sky is highest
@@ -47,12 +47,24 @@ def sky_share(mask: Mask, moving: Array, colours: Array) -> Array:
     if mask.sky is None or mask.water is None:
         return guess_sky(moving, colours)
     sky, water = (_reduced(part.numpy(), width, height) for part in (mask.sky, mask.water))
-    known = np.minimum(sky + water, 1.0) * (sky + water > 0.3) * (moving > 0.05)
+    known = (sky + water > 0.3) & (moving > 0.05)
     if not known.any():
         return guess_sky(moving, colours)
-    share = np.clip((sky / (sky + water + 1e-6) - 0.5) * 4.0 + 0.5, 0, 1)  # a soft seam some cells wide
-    filled = pull_push(torch.from_numpy(share)[None], torch.from_numpy((known > 0.3).astype(np.float32)))[0].numpy()
-    return np.asarray(filled * (1.0 - _falls_taken_for_sky(moving, colours)), np.float32)
+    share = sky_above_water(np.where(known, sky - water, np.float32(0.0)))
+    filled = pull_push(torch.from_numpy(share)[None], torch.from_numpy(known.astype(np.float32)))[0].numpy()
+    return np.asarray(blur(filled, 1.5) * (1.0 - _falls_taken_for_sky(moving, colours)), np.float32)
+
+
+def sky_above_water(evidence: Array) -> Array:
+    """1 for sky, 0 for water [h, w], from `evidence` for sky over water [h, w]: in every column sky lies above water.
+
+    The row where one ends is the best cut of the column and its neighbours: the maximum of the running sum. So a dark
+    cloud that the network takes for water is sky.
+    """
+    columns: Any = cv2.GaussianBlur(evidence, (0, 0), sigmaX=evidence.shape[1] / 16, sigmaY=1.0)
+    smooth = np.asarray(columns)
+    total = np.concatenate([np.zeros((1, evidence.shape[1])), np.cumsum(smooth, axis=0)])
+    return np.asarray(np.arange(evidence.shape[0])[:, None] < np.argmax(total, axis=0)[None], np.float32)
 
 
 def _falls_taken_for_sky(moving: Array, colours: Array) -> Array:
@@ -60,8 +72,11 @@ def _falls_taken_for_sky(moving: Array, colours: Array) -> Array:
     luminance = luminance_of(colours)
     inside = (moving > 0.05).astype(np.float32)
     texture = structure(luminance, inside, max(moving.shape) / 50)
-    white = blur(whiteness(colours), 4.0)  # aurora and sunbeams are upright, but not white
-    likely = fall_likelihood(texture, white, inside, np.full_like(white, 0.3), luminance) * np.clip(2.0 * white, 0, 1)
+    white = blur(whiteness(colours), 4.0)
+    likely = fall_likelihood(texture, white, inside, np.full_like(white, 0.3), luminance)
+    # aurora and sunbeams are upright too, but not white; white clouds are no streaks, and have no rocks on both sides
+    narrow = np.clip((0.5 - blur(run_lengths(inside), 4.0) / moving.shape[1]) * 5.0, 0, 1)
+    likely = likely * np.clip(2.0 * white, 0, 1) * np.clip((texture.upright - 0.02) * 8.0, 0, 1) * narrow
     return blur(np.asarray(np.clip((likely - 0.5) * 4.0, 0, 1), np.float32), 6.0)
 
 

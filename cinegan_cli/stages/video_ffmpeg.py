@@ -213,7 +213,7 @@ def _h264(quality: int, size: tuple[int, int], count: int) -> list[str]:
 
 
 def _vp9(quality: int, size: tuple[int, int], count: int) -> list[str]:
-    crf = round(63 - 0.42 * quality)
+    crf = round(58 - 0.42 * quality)  # 80 → 24
     return [
         *("-vf", TO_BT709),
         *("-c:v", "libvpx-vp9", "-b:v", "0", "-crf", str(crf), "-deadline", "good", "-cpu-used", "5"),

@@ -92,7 +92,7 @@ def contrast_gain(correlation: Tensor, weight: float) -> Tensor:
 
 
 def correlation_maps(textures: tuple[Tensor, ...], region: Tensor, motion: Motion, config: LoopConfig) -> list[Tensor]:
-    """Correlation ρ in [0, 1] of what the two directions bring to each place, one map [h, w] per band in `textures`.
+    """Correlation ρ in [0, 1] of what the two directions bring to each place, one map [*cells] per band in `textures`.
 
     Measured on the bands themselves at three moments of the cycle and kept for all frames, so that the gain never
     flickers. Travel over one whole cycle separates the two sources, at any moment of it.
@@ -111,7 +111,7 @@ def correlation_maps(textures: tuple[Tensor, ...], region: Tensor, motion: Motio
         if origins.weight > 0:
             for k, band in enumerate(textures):
                 products[k] = products[k] + _products(band, _needed_at(region, band), origins, cells)
-    return [_correlation(p, grid) for p in products]
+    return [_correlation(p) for p in products]
 
 
 def _products(band: Tensor, needed: Tensor, origins: Origins, cells: tuple[int, int]) -> Tensor:
@@ -122,14 +122,14 @@ def _products(band: Tensor, needed: Tensor, origins: Origins, cells: tuple[int, 
     return F.interpolate(stack[None], size=cells, mode="bilinear", antialias=True)[0]
 
 
-def _correlation(products: Tensor, grid: tuple[int, int]) -> Tensor:
-    """ρ [h, w] from the pooled products [3, *cells]."""
+def _correlation(products: Tensor) -> Tensor:
+    """ρ [*cells] from the products [3, *cells]."""
     radius = math.ceil(3 * CORRELATION_SIGMA)
     kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=products.device) / CORRELATION_SIGMA) ** 2)
     kernel = kernel / kernel.sum()
     pooled = F.pad(products[:, None], (radius,) * 4, mode="replicate")
     pooled = F.conv2d(F.conv2d(pooled, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))  # [3, 1, *cells]
-    ab, aa, bb = F.interpolate(pooled, size=grid, mode="bicubic")[:, 0].clamp(min=0)
+    ab, aa, bb = pooled[:, 0]
     return ((ab + NOISE) / (torch.sqrt(aa * bb) + NOISE)).clamp(0, 1)
 
 
@@ -148,7 +148,7 @@ def origins_of_frames(
         yield Origins(torch.stack([offsets[0], offsets[-1]]), d.weight)
 
 
-def splat_origins(field: Tensor, pad: int, fill: str) -> Tensor:
+def splat_origins(field: Tensor, pad: tuple[int, int], fill: str) -> Tensor:
     """Scatter -F along F and normalise: at each grid point, the offset to where its content started.
 
     `field` [2, h + 2 pad, w + 2 pad]; returns [2, h, w].
@@ -158,9 +158,9 @@ def splat_origins(field: Tensor, pad: int, fill: str) -> Tensor:
     return fill_holes(votes / count.clamp(min=HOLE), count[0] > HOLE, fill)
 
 
-def _crop(field: Tensor, pad: int) -> Tensor:
+def _crop(field: Tensor, pad: tuple[int, int]) -> Tensor:
     """The picture's part of a padded field."""
-    return field[:, pad : field.shape[1] - pad, pad : field.shape[2] - pad]
+    return field[:, pad[0] : field.shape[1] - pad[0], pad[1] : field.shape[2] - pad[1]]
 
 
 def _needed_at(region: Tensor, band: Tensor) -> Tensor:

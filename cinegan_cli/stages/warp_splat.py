@@ -31,7 +31,7 @@ def splat_bands(bands: Bands, displacement: Displacement, *, grid: tuple[int, in
 def _splat_band(band: Tensor, d: Displacement, grid: tuple[int, int], keep_contrast: bool, fill: str) -> Tensor:
     """Σ w f / Σ w over both directions, holes filled, [3, H_k, W_k] like `band`."""
     size = (band.shape[1], band.shape[2])
-    pads = tuple(math.ceil(d.pad * s / g) for s, g in zip(size, grid, strict=True))
+    pads = tuple(math.ceil(p * s / g) for p, s, g in zip(d.pad, size, grid, strict=True))
     source = _reflect(band, pads)
     sources = [(1 - d.weight, d.forward), (d.weight, d.backward)]
     total, votes = torch.zeros_like(source), []
@@ -55,8 +55,8 @@ def _splat_band(band: Tensor, d: Displacement, grid: tuple[int, int], keep_contr
 def _at_level(field: Tensor, pad: int, grid: tuple[int, int], size: tuple[int, int], pads: tuple[int, ...]) -> Tensor:
     """A padded displacement on the padded pixels of a level, in its pixels: resized bilinearly, u by W/w, v by H/h."""
     axes = []
-    for side, points, margin, extent in zip(size, grid, pads, field.shape[1:], strict=True):
-        at = (torch.arange(-margin, side + margin, device=field.device) + 0.5) * points / side - 0.5 + pad
+    for side, points, margin, extent, before in zip(size, grid, pads, field.shape[1:], pad, strict=True):
+        at = (torch.arange(-margin, side + margin, device=field.device) + 0.5) * points / side - 0.5 + before
         axes.append(at * (2 / (extent - 1)) - 1)
     y, x = torch.meshgrid(*axes, indexing="ij")
     at_points = torch.stack([x, y], dim=-1)[None].to(field.dtype)

@@ -13,7 +13,7 @@ import sys
 import time
 import zlib
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -24,41 +24,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cinegan_cli.checkpoints.bundle import Bundle, load_strictly, read_bundle, write_bundle
-from cinegan_cli.config import setting
 from cinegan_cli.errors import InputError
 from cinegan_cli.nn.segmentation import STRIDE, SegmentationConfig, SegmentationNet, network_size
 from cinegan_cli.training.mask_augment import augment
+from cinegan_cli.training.mask_config import MaskTrainConfig
 from cinegan_cli.training.mask_data import MOVING, SKY, STATIC, WATER, Example, read_examples, resize
 from cinegan_cli.training.mask_loss import Scores, score, segmentation_loss
 
 _SHAPES = ((1.0, 0.66), (1.0, 0.66), (1.0, 0.56), (1.0, 0.75), (0.75, 1.0), (1.0, 1.0))  # of batches; sides over `side`
 _SCALES = (0.8, 0.9, 1.0, 1.0, 1.1)
-
-
-@dataclass(frozen=True)
-class MaskTrainConfig:
-    """Settings of `cinegan train mask`."""
-
-    data: Path = setting(Path("../shared/data"), "Folder with manifest.csv, photos/ and annotated/.", metavar="DIR")
-    annotations: Path | None = setting(
-        Path("examples/annotations"), "Folder with further label pictures, NAME.png.", metavar="DIR"
-    )
-    out: Path = setting(Path("cinegan_cli/weights/mask.safetensors"), "Weights file to write.", metavar="FILE")
-    work: Path = setting(Path("runs/mask"), "Folder for checkpoints and the log.", metavar="DIR")
-    members: int = setting(2, "Networks in the ensemble.", minimum=1, maximum=16)
-    folds: int = setting(6, "Parts the photos are dealt into; member k never sees part k.", minimum=2, maximum=100)
-    steps: int = setting(3000, "Training steps of each member.", minimum=1)
-    batch: int = setting(10, "Photos per step.", minimum=1)
-    side: int = setting(256, "Long side of the network's input, in pixels.", minimum=64, maximum=2048)
-    widths: tuple[int, ...] = setting(SegmentationConfig.widths, "Channels at 1/2, 1/4, ... of the input.")
-    learning_rate: float = setting(2e-3, "Peak learning rate; warms up, then falls along a cosine.", minimum=0.0)
-    weight_decay: float = setting(0.05, "Decoupled weight decay.", minimum=0.0)
-    seed: int = setting(0, "Seed of weights, order and augmentation.", minimum=0)
-    workers: int = setting(1, "Members trained at the same time, one process each.", minimum=1)
-    threads: int = setting(1, "CPU threads of each process.", minimum=1)
-    device: str = setting("cpu", "Where to train: cpu or cuda.")
-    save_every: int = setting(150, "Steps between checkpoints and validations.", minimum=1)
-    resume: bool = setting(False, "Go on from the checkpoints in --work.")
 
 
 def train(config: MaskTrainConfig) -> Path:
@@ -111,6 +85,11 @@ def train_member(config: MaskTrainConfig, member: int) -> Scores:
     return evaluate(run.average, held_out)
 
 
+def _network_config(config: MaskTrainConfig) -> SegmentationConfig:
+    widths = config.widths or SegmentationConfig.widths
+    return SegmentationConfig(widths=widths, side=config.side)
+
+
 def _fold(example: Example, config: MaskTrainConfig) -> int:
     """The part a photo is dealt into: by its name, so that new photos do not move the others."""
     return zlib.crc32(example.name.encode()) % config.folds
@@ -133,8 +112,7 @@ class _Run:
         self.folder = config.work / f"member_{member}"
 
     def _network(self) -> SegmentationNet:
-        net = SegmentationNet(SegmentationConfig(widths=self.config.widths, side=self.config.side))
-        return net.to(self.device)
+        return SegmentationNet(_network_config(self.config)).to(self.device)
 
     def advance(self, examples: list[Example]) -> float:
         """One step; returns its loss. Everything random in it follows from (seed, member, step)."""
@@ -142,7 +120,7 @@ class _Run:
         rng = np.random.default_rng([config.seed, self.member, self.step])
         torch.manual_seed(int(rng.integers(2**31)))
         photos, labels = self._batch(examples, rng)
-        warm = min(1.0, (self.step + 1) / 100)
+        warm = min(1.0, (self.step + 1) / min(100.0, config.steps / 10 + 1))
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * self.step / config.steps))
         with torch.autocast(self.device.type, torch.bfloat16):
@@ -230,7 +208,7 @@ def evaluate(net: SegmentationNet, examples: list[Example]) -> Scores:
 
 def _assemble(config: MaskTrainConfig) -> None:
     """Write the members' averaged weights into one file: matrices in half precision, the rest as they are."""
-    network = SegmentationConfig(widths=config.widths, side=config.side)
+    network = _network_config(config)
     tensors = {}
     for k in range(config.members):
         path = config.work / f"member_{k}" / "average.safetensors"

@@ -72,7 +72,7 @@ def _read(name: str, split: str, path: Path, labels: Path | None, side: int, bin
         values = np.where(values > 127, MOVING, STATIC).astype(np.uint8)
     if abs(np.log(values.shape[1] / values.shape[0] * size[1] / size[0])) > 0.03:
         raise InputError(
-            f"{labels}: {values.shape[1]}×{values.shape[0]} has not the aspect of {path.name}; draw it again"
+            f"{labels}: {values.shape[1]}x{values.shape[0]} px has not the aspect of {path.name}; draw it again"
         )
     # area-averaged votes, not nearest: a mask 5 times larger than the example would alias
     votes = np.stack([resize((values == c).astype(np.float32), size) for c in (STATIC, SKY, WATER, MOVING)])

@@ -1,0 +1,50 @@
+"""advect: one Euler step of particles in a steady flow, Eq. 1 of StyleCineGAN."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cinegan_cli.ops import _native
+from cinegan_cli.ops._checks import check_device, check_tensor
+from cinegan_cli.ops._native import Backend, extension, runs_native
+from cinegan_cli.ops.advect_reference import advect_reference
+
+
+def advect(velocity: Tensor, displacement: Tensor, *, backend: Backend = "auto") -> Tensor:
+    """F_{t+1}(x) = F_t(x) + M(x + F_t(x)): bilinear, the flow clamped at its border.
+
+    Args:
+        velocity: M, float32 [2, H, W], pixels per step; `velocity[0, y, x]` is towards +x, `[1, y, x]` towards +y.
+        displacement: F_t, float32 [2, H, W], pixels.
+        backend: as in `sample`. On CUDA plain PyTorch runs.
+
+    Returns:
+        F_{t+1}, float32 [2, H, W]. Inputs must be finite. No gradients.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type, shape or device.
+        RuntimeError: backend="native" without kernels.
+    """
+    check_tensor("velocity", velocity, (2, "H", "W"), (torch.float32,))
+    check_tensor("displacement", displacement, tuple(velocity.shape), (torch.float32,))
+    check_device("displacement", displacement, velocity.device)
+    if runs_native(backend, velocity.device) and not velocity.is_cuda:
+        out: Tensor = _advect(velocity, displacement)
+        return out
+    return advect_reference(velocity, displacement)
+
+
+@torch.library.custom_op("cinegan::advect", mutates_args=(), device_types="cpu")
+def _advect(velocity: Tensor, displacement: Tensor) -> Tensor:
+    assert extension is not None
+    inputs = [velocity.contiguous(), displacement.contiguous()]
+    out = torch.empty_like(inputs[0])
+    addresses = [tensor.data_ptr() for tensor in (*inputs, out)]
+    extension.advect(addresses, velocity.shape[1:], torch.get_num_threads(), _native.best_simd())
+    return out
+
+
+@_advect.register_fake
+def _(velocity: Tensor, displacement: Tensor) -> Tensor:
+    return torch.empty_like(velocity, memory_format=torch.contiguous_format)

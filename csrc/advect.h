@@ -1,0 +1,19 @@
+// advect: one Euler step of particles in a steady flow, Eq. 1 of StyleCineGAN.
+#pragma once
+
+#include "common.h"
+
+namespace cinegan {
+
+struct AdvectParams {
+  Index height, width;        // H W, each at least 1
+  const float* velocity;      // [2, H, W] contiguous, px per step
+  const float* displacement;  // [2, H, W] contiguous, px
+  float* out;                 // out [2, H, W] contiguous; may not overlap the inputs
+  int threads;
+  int simd;  // a Simd level that this processor runs
+};
+
+void advect_cpu(const AdvectParams& p);
+
+}  // namespace cinegan
