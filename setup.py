@@ -1,4 +1,4 @@
-"""Builds cinegan_cli._C (CPU, and CUDA where asked for) with ninja; everything else about the package is in pyproject.toml.
+"""Builds cinegan_cli._C (CPU, and CUDA where asked for) with ninja; all else about the package is in pyproject.toml.
 
 CINEGAN_CUDA=1 builds the CUDA kernels and fails without nvcc; 0 never does; auto (the default) does when nvcc and an
 NVIDIA device are both found: a machine with the toolkit alone would spend a minute on kernels it cannot run.
@@ -19,10 +19,18 @@ from setuptools import Extension, setup
 
 ROOT = Path(__file__).parent
 CUDA_ARCHITECTURES = (75, 80, 86, 90, 120)
-CPU_SOURCES = ("advect_cpu.cpp", "bindings.cpp", "composite_cpu.cpp", "joint_sample_cpu.cpp", "parallel_cpu.cpp", "sample_cpu.cpp", "splat_cpu.cpp")
+CPU_SOURCES = (
+    "advect_cpu.cpp",
+    "bindings.cpp",
+    "composite_cpu.cpp",
+    "joint_sample_cpu.cpp",
+    "parallel_cpu.cpp",
+    "sample_cpu.cpp",
+    "splat_cpu.cpp",
+)
 CUDA_SOURCES = ("sample_cuda.cu", "splat_cuda.cu")
 # GCC's note about passing vectors by value does not apply: every function that takes one is inlined.
-CXX_FLAGS = ("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-psabi", "-fno-math-errno")
+CXX_FLAGS = ("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-psabi", "-fno-math-errno", "-fno-trapping-math")
 
 
 def find_nvcc() -> str | None:
@@ -45,10 +53,16 @@ def with_cuda() -> bool:
     return choice == "1" or (choice == "auto" and has_device and find_nvcc() is not None)
 
 
-def cuda_flags() -> list[str]:
+def cuda_architectures(nvcc: str) -> list[int]:
+    """Those of CUDA_ARCHITECTURES that this nvcc knows: old ones leave, new ones come with its versions."""
+    known = subprocess.run([nvcc, "--list-gpu-arch"], capture_output=True, text=True, check=True).stdout.split()
+    return [architecture for architecture in CUDA_ARCHITECTURES if f"compute_{architecture}" in known]
+
+
+def cuda_flags(architectures: list[int]) -> list[str]:
     """One binary image per architecture, and the newest also as PTX for later ones."""
-    newest = CUDA_ARCHITECTURES[-1]
-    images = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in CUDA_ARCHITECTURES]
+    newest = architectures[-1]
+    images = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in architectures]
     ptx = f"-gencode=arch=compute_{newest},code=compute_{newest}"
     return ["-std=c++17", "-O3", "-Xcompiler=-fPIC", "-DCINEGAN_CUDA", "--threads=0", *images, ptx]
 
@@ -98,35 +112,44 @@ def find_ninja() -> str:
         return found
 
 
+def find_compiler() -> str:
+    """The C++ compiler: CXX, else the first of the usual names."""
+    compiler = os.environ.get("CXX") or next((c for c in ("g++", "clang++", "c++") if shutil.which(c)), None)
+    if compiler is None or shutil.which(compiler.split()[0]) is None:
+        raise RuntimeError("no C++ compiler was found")
+    return compiler
+
+
+def rule(name: str, command: str, *, headers: bool = True) -> str:
+    """A ninja rule; with `headers`, objects are made again when a header changes."""
+    depfile = "\n  depfile = $out.d\n  deps = gcc" if headers else ""
+    return f"rule {name}\n  command = {command}{depfile}"
+
+
 def ninja_file(include_dirs: list[str], target: Path, cuda: bool) -> str:
     """The build as text: one rule per compiler, one object per source, one link."""
-    compiler = os.environ.get("CXX") or next((c for c in ("g++", "clang++", "c++") if shutil.which(c)), None)
-    if compiler is None:
-        raise RuntimeError("no C++ compiler was found")
+    compiler = find_compiler()
     includes = [f"-I{path}" for path in (*include_dirs, sysconfig.get_paths()["include"], ROOT / "csrc")]
-    defines = ["-DCINEGAN_CUDA", f'-DCINEGAN_CUDA_ARCHITECTURES=\\"{" ".join(map(str, CUDA_ARCHITECTURES))}\\"'] if cuda else []
-    shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared", "-pthread"]
-    nvcc = find_nvcc()
-    libraries = []
-    if cuda and nvcc:
-        toolkit = Path(nvcc).resolve().parent.parent
-        includes.append(f"-I{toolkit / 'include'}")
-        libraries = [f"-L{toolkit / 'lib64'}", "-lcudart_static", "-ldl", "-lrt"]
-    flags = " ".join([*CXX_FLAGS, *defines, *includes])
-    lines = [
-        "ninja_required_version = 1.5",
-        f"rule cxx\n  command = {compiler} {flags} -MMD -MF $out.d -c $in -o $out\n  depfile = $out.d\n  deps = gcc",
-        f"rule link\n  command = {compiler} {' '.join(shared)} $in {' '.join(libraries)} -o $out",
-    ]
+    shared = "-bundle -undefined dynamic_lookup" if sys.platform == "darwin" else "-shared -pthread"
+    linker = f"{compiler} {shared}"
+    sources, defines, rules = list(CPU_SOURCES), [], []
     if cuda:
-        nvcc_flags = " ".join([*cuda_flags(), *includes])
-        lines.append(f"rule nvcc\n  command = {nvcc} {nvcc_flags} -MMD -MF $out.d -c $in -o $out\n  depfile = $out.d\n  deps = gcc")
-    objects = []
-    for source in (*CPU_SOURCES, *(CUDA_SOURCES if cuda else ())):
-        objects.append(f"{source}.o")
-        lines.append(f"build {source}.o: {'nvcc' if source.endswith('.cu') else 'cxx'} {escaped(ROOT / 'csrc' / source)}")
-    lines.append(f"build {escaped(target)}: link {' '.join(objects)}")
-    return "\n".join([*lines, f"default {escaped(target)}", ""])
+        nvcc = str(find_nvcc())
+        architectures = cuda_architectures(nvcc)
+        defines = ["-DCINEGAN_CUDA", f"-DCINEGAN_CUDA_ARCHITECTURES='\"{' '.join(map(str, architectures))}\"'"]
+        command = " ".join([nvcc, *cuda_flags(architectures), *includes, "-MMD -MF $out.d -c $in -o $out"])
+        rules.append(rule("nvcc", command))
+        linker = f"{nvcc} -shared -Xcompiler=-pthread"  # it knows where its runtime library is
+        sources += CUDA_SOURCES
+    command = " ".join([compiler, *CXX_FLAGS, *defines, *includes, "-MMD -MF $out.d -c $in -o $out"])
+    rules.append(rule("cxx", command))
+    rules.append(rule("link", f"{linker} $in -o $out", headers=False))
+    builds = [
+        f"build {name}.o: {'nvcc' if name.endswith('.cu') else 'cxx'} {escaped(ROOT / 'csrc' / name)}"
+        for name in sources
+    ]
+    objects = " ".join(f"{name}.o" for name in sources)
+    return "\n".join([*rules, *builds, f"build {escaped(target)}: link {objects}", f"default {escaped(target)}", ""])
 
 
 def escaped(path: Path) -> str:

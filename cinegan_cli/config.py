@@ -5,6 +5,7 @@ Nested frozen dataclasses; nothing here imports torch, so that `--help` answers 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
@@ -174,12 +175,7 @@ class Config:
         """
         given = {name: value for name, value in options.items() if value is not None}
         merged = {**PRESETS.get(given.get("preset", ""), {}), **given}
-        sections = {}
-        for section in fields(cls):
-            kind = type(section.default)
-            hints = get_type_hints(kind)
-            own = {f.name: checked(f, hints[f.name], merged.pop(f.name)) for f in fields(kind) if f.name in merged}
-            sections[section.name] = kind(**own)
+        sections = {f.name: section_from(type(f.default), merged) for f in fields(cls)}
         if merged:
             raise UsageError(
                 f"unknown option {next(iter(merged))!r}; known are {', '.join(f.name for f, _ in settings())}"
@@ -193,6 +189,11 @@ class Config:
             for section, f in _located_settings()
             if getattr(getattr(self, section), f.name) != f.default
         }
+
+
+def section_from(kind: type, options: dict[str, Any]) -> Any:
+    """One section made from the options it knows, which are taken out of `options`. Raises `UsageError`."""
+    return kind(**{f.name: checked(f, hint, options.pop(f.name)) for f, hint in settings(kind) if f.name in options})
 
 
 def settings(*kinds: type) -> Iterator[tuple[Field[Any], Any]]:
@@ -238,9 +239,10 @@ def checked(f: Field[Any], hint: Any, value: Any) -> Any:
 def _checked_number(option: str, kind: type, value: Any, f: Field[Any]) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and value != int(value)):
         raise UsageError(f"{option} must be {'a whole number' if kind is int else 'a number'}, got {value!r}")
-    low, high = f.metadata.get("minimum"), f.metadata.get("maximum")
+    low, high = f.metadata.get("minimum", -math.inf), f.metadata.get("maximum", math.inf)
     if not low <= value <= high:  # also catches NaN
-        raise UsageError(f"{option} must be between {low:g} and {high:g}, got {value:g}")
+        wanted = f"between {low:g} and {high:g}" if high < math.inf else f"{low:g} or more"
+        raise UsageError(f"{option} must be {wanted}, got {value:g}")
     return kind(value)
 
 

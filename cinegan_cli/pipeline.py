@@ -20,7 +20,8 @@ from cinegan_cli.stages.inversion import moving_layer, pyramid
 from cinegan_cli.stages.mask import make_mask
 from cinegan_cli.stages.motion import make_motion
 from cinegan_cli.stages.photo import read_photo
-from cinegan_cli.stages.video import Written, check_outputs, write_loop
+from cinegan_cli.stages.video import check_outputs, write_loop
+from cinegan_cli.stages.video_outputs import Written
 from cinegan_cli.stages.warp import warped_frames
 from cinegan_cli.types import Mask, Motion, Photo
 

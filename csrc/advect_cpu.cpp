@@ -1,6 +1,5 @@
 // CPU advect: rows are independent.
 #include "advect.h"
-
 #include "parallel.h"
 
 #define CINEGAN_KERNELS "advect_kernels.inl"

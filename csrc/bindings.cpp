@@ -1,5 +1,5 @@
-// The Python module cinegan_cli._C: addresses, sizes and strides in; no tensors, so that no version of PyTorch is built in.
-// Types, devices, shapes and layouts are checked by cinegan_cli/ops; what protects memory is checked here again.
+// The Python module cinegan_cli._C: addresses, sizes and strides in; no tensors, so that no version of PyTorch is built
+// in. Types, devices, shapes and layouts are checked by cinegan_cli/ops; what protects memory is checked here again.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -49,12 +49,21 @@ int simd_of(int simd) {
 
 template <class T>
 struct Run {
-  static void splat(const std::array<Address, 5>& a, const Sizes& sizes, const Sizes& from, const Sizes& to, int threads,
-                    int simd, Address stream, bool cuda) {
+  static void splat(const std::array<Address, 5>& a, const Sizes& sizes, const Sizes& from, const Sizes& to,
+                    int threads, int simd, Address stream, bool cuda) {
     require_sizes(sizes);
-    const SplatParams<T> p = {sizes[0],          sizes[1],       sizes[2],          sizes[3],
-                              pointer<T>(a[0]),  strides_of(from), pointer<T>(a[1]), pointer<T>(a[2]),
-                              pointer<T>(a[3]),  strides_of(to), pointer<T>(a[4]),  threads,
+    const SplatParams<T> p = {sizes[0],
+                              sizes[1],
+                              sizes[2],
+                              sizes[3],
+                              pointer<T>(a[0]),
+                              strides_of(from),
+                              pointer<T>(a[1]),
+                              pointer<T>(a[2]),
+                              pointer<T>(a[3]),
+                              strides_of(to),
+                              pointer<T>(a[4]),
+                              threads,
                               cuda ? 0 : simd_of(simd)};
     if (cuda) {
 #ifdef CINEGAN_CUDA
@@ -67,13 +76,13 @@ struct Run {
     splat_cpu(p);
   }
 
-  static void splat_grad(const std::array<Address, 8>& a, const Sizes& sizes, const Sizes& strides, int threads, int simd,
-                         Address stream, bool cuda) {
+  static void splat_grad(const std::array<Address, 8>& a, const Sizes& sizes, const Sizes& strides, int threads,
+                         int simd, Address stream, bool cuda) {
     require_sizes(sizes);
-    const SplatGradParams<T> p = {sizes[0],         sizes[1],         sizes[2],         sizes[3],
-                                  pointer<T>(a[0]), pointer<T>(a[1]), pointer<T>(a[2]), pointer<T>(a[3]),
-                                  pointer<T>(a[4]), strides_of(strides), pointer<T>(a[5]), pointer<T>(a[6]),
-                                  pointer<T>(a[7]), threads,          cuda ? 0 : simd_of(simd)};
+    const SplatGradParams<T> p = {
+        sizes[0],         sizes[1],         sizes[2],         sizes[3],         pointer<T>(a[0]),
+        pointer<T>(a[1]), pointer<T>(a[2]), pointer<T>(a[3]), pointer<T>(a[4]), strides_of(strides),
+        pointer<T>(a[5]), pointer<T>(a[6]), pointer<T>(a[7]), threads,          cuda ? 0 : simd_of(simd)};
     if (cuda) {
 #ifdef CINEGAN_CUDA
       return splat_grad_cuda(p, pointer<void>(stream));
@@ -90,11 +99,10 @@ struct Run {
     require_sizes(sizes);
     require_sizes(grid);
     require(sizes[2] > 0 && sizes[3] > 0, "image must have at least one pixel");
-    const SampleParams<T> p = {sizes[0],         sizes[1],         sizes[2],
-                               sizes[3],         grid[0],          grid[1],
-                               pointer<T>(a[0]), strides_of(from), pointer<T>(a[1]),
-                               pointer<T>(a[2]), strides_of(to),   kernel,
-                               border,           threads,          cuda ? 0 : simd_of(simd)};
+    const SampleParams<T> p = {
+        sizes[0],       sizes[1],         sizes[2],         sizes[3],         grid[0],
+        grid[1],        pointer<T>(a[0]), strides_of(from), pointer<T>(a[1]), pointer<T>(a[2]),
+        strides_of(to), kernel,           border,           threads,          cuda ? 0 : simd_of(simd)};
     if (cuda) {
 #ifdef CINEGAN_CUDA
       return sample_cuda(p, pointer<void>(stream));
@@ -111,10 +119,23 @@ struct Run {
     require_sizes(sizes);
     require_sizes(grid);
     require(sizes[2] > 0 && sizes[3] > 0, "image must have at least one pixel");
-    const SampleGradParams<T> p = {
-        sizes[0],         sizes[1],         sizes[2],         sizes[3],         grid[0],          grid[1],
-        pointer<T>(a[0]), strides_of(from), pointer<T>(a[1]), pointer<T>(a[2]), strides_of(to),   pointer<T>(a[3]),
-        pointer<T>(a[4]), kernel,           border,           threads,          cuda ? 0 : simd_of(simd)};
+    const SampleGradParams<T> p = {sizes[0],
+                                   sizes[1],
+                                   sizes[2],
+                                   sizes[3],
+                                   grid[0],
+                                   grid[1],
+                                   pointer<T>(a[0]),
+                                   strides_of(from),
+                                   pointer<T>(a[1]),
+                                   pointer<T>(a[2]),
+                                   strides_of(to),
+                                   pointer<T>(a[3]),
+                                   pointer<T>(a[4]),
+                                   kernel,
+                                   border,
+                                   threads,
+                                   cuda ? 0 : simd_of(simd)};
     if (cuda) {
 #ifdef CINEGAN_CUDA
       return sample_grad_cuda(p, pointer<void>(stream));
@@ -127,16 +148,34 @@ struct Run {
   }
 };
 
-void joint_sample(const std::array<Address, 6>& a, const std::array<Index, 3>& sizes, const Grid& grid, const Grid& gain,
-                  const Grid& base, const std::array<float, 2>& shares, int kernel, int border, int threads, int simd) {
+void joint_sample(const std::array<Address, 6>& a, const std::array<Index, 3>& sizes, const Grid& grid,
+                  const Grid& gain, const Grid& base, const std::array<float, 2>& shares, int kernel, int border,
+                  int threads, int simd) {
   require_sizes(sizes);
   require_sizes(grid);
   require(sizes[1] > 0 && sizes[2] > 0 && grid[0] > 0 && grid[1] > 0, "image and grid must have at least one pixel");
   require(!a[2] || (gain[0] > 0 && gain[1] > 0), "gain must have at least one pixel");
   require(!a[3] || (base[0] > 0 && base[1] > 0), "base must have at least one pixel");
-  joint_sample_cpu({sizes[0], sizes[1], sizes[2], grid[0], grid[1], gain[0], gain[1], base[0], base[1],
-                    pointer<float>(a[0]), pointer<float>(a[1]), {shares[0], shares[1]}, pointer<float>(a[2]), pointer<float>(a[3]),
-                    pointer<std::uint8_t>(a[4]), pointer<float>(a[5]), kernel, border, threads, simd_of(simd)});
+  joint_sample_cpu({sizes[0],
+                    sizes[1],
+                    sizes[2],
+                    grid[0],
+                    grid[1],
+                    gain[0],
+                    gain[1],
+                    base[0],
+                    base[1],
+                    pointer<float>(a[0]),
+                    pointer<float>(a[1]),
+                    {shares[0], shares[1]},
+                    pointer<float>(a[2]),
+                    pointer<float>(a[3]),
+                    pointer<std::uint8_t>(a[4]),
+                    pointer<float>(a[5]),
+                    kernel,
+                    border,
+                    threads,
+                    simd_of(simd)});
 }
 
 void composite(const std::array<Address, 5>& a, const Grid& sizes, int threads, int simd) {
@@ -147,8 +186,8 @@ void composite(const std::array<Address, 5>& a, const Grid& sizes, int threads, 
 
 void advect(const std::array<Address, 3>& a, const Grid& sizes, int threads, int simd) {
   require_sizes(sizes);
-  advect_cpu({sizes[0], sizes[1], pointer<float>(a[0]), pointer<float>(a[1]), pointer<float>(a[2]), threads,
-              simd_of(simd)});
+  advect_cpu(
+      {sizes[0], sizes[1], pointer<float>(a[0]), pointer<float>(a[1]), pointer<float>(a[2]), threads, simd_of(simd)});
 }
 
 template <class T>

@@ -1,9 +1,8 @@
 // CPU composite: rows are independent.
-#include "composite.h"
-
 #include <cmath>
 #include <cstring>
 
+#include "composite.h"
 #include "parallel.h"
 
 #define CINEGAN_KERNELS "composite_kernels.inl"

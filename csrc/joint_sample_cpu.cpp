@@ -1,13 +1,12 @@
-// CPU joint_sample: rows of the output are independent; each interpolates its positions into one row of scratch memory, so
-// nothing of the output's size is made beside the output.
-#include "joint_sample.h"
-
+// CPU joint_sample: rows of the output are independent; each interpolates its positions into one row of scratch memory,
+// so nothing of the output's size is made beside the output.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <type_traits>
 #include <vector>
 
+#include "joint_sample.h"
 #include "parallel.h"
 #include "sample.h"
 #include "vector.h"
@@ -15,7 +14,8 @@
 namespace cinegan {
 namespace {
 
-// Where output row (or column) `at` of `size` lies on a grid of `grid`: between two of its rows, half-pixel centres, clamped.
+// Where output row (or column) `at` of `size` lies on a grid of `grid`: between two of its rows, half-pixel centres,
+// clamped.
 struct Footing {
   Index first, second;
   float part;

@@ -28,8 +28,8 @@ inline void positions_of_row(const JointSampleParams& p, Index y, const JointTab
     float* out = s.positions + i * p.width;
     const float from = i % 2 ? static_cast<float>(y) : 0.0f, step = i % 2 ? 0.0f : 1.0f, factor = scale[i % 2];
     for (Index x = 0; x < p.width; ++x) {
-      out[x] = (from + step * static_cast<float>(x)) +
-               factor * between(s.row, tables.grid_column[x], tables.grid_part[x]);
+      out[x] =
+          (from + step * static_cast<float>(x)) + factor * between(s.row, tables.grid_column[x], tables.grid_part[x]);
     }
   }
   if (!p.gain) {

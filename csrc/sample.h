@@ -42,11 +42,11 @@ struct SampleGradParams {
   int simd;     // CPU only
 };
 
-// A kernel as polynomials: weight of tap k at the fraction t in [0, 1) is the sum of coefficient(j, k) t^j, and tap k lies
-// FIRST + k pixels right of the pixel at or left of the position. At t = 0 the pixel itself has weight exactly 1.
+// A kernel as polynomials: weight of tap k at the fraction t in [0, 1) is the sum of coefficient(j, k) t^j, and tap k
+// lies FIRST + k pixels right of the pixel at or left of the position. At t = 0 the pixel itself has weight exactly 1.
 
-// Lanczos-3 with its six weights divided by their sum. Least squares at Chebyshev nodes, with the weights at t = 0 and 1
-// held: 1.5e-7 from sinc(x) sinc(x/3) at worst, 3e-7 in float32; its derivative 2e-5.
+// Lanczos-3 with its six weights divided by their sum. Least squares at Chebyshev nodes, with the weights at t = 0 and
+// 1 held: 1.5e-7 from sinc(x) sinc(x/3) at worst, 3e-7 in float32; its derivative 2e-5.
 struct Lanczos3 {
   static constexpr int TAPS = 6, FIRST = -2, DEGREE = 9;
   HOST_DEVICE static constexpr float coefficient(int degree, int tap) {

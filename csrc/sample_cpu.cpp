@@ -1,7 +1,5 @@
-// CPU sample. Forward and the gradient of the positions are gathers; the gradient of the image is a scatter in bands of its
-// rows, like splat_cpu.cpp: the same bits for any number of threads.
-#include "sample.h"
-
+// CPU sample. Forward and the gradient of the positions are gathers; the gradient of the image is a scatter in bands of
+// its rows, like splat_cpu.cpp: the same bits for any number of threads.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -9,6 +7,7 @@
 #include <vector>
 
 #include "parallel.h"
+#include "sample.h"
 #include "vector.h"
 
 #define CINEGAN_KERNELS "sample_kernels.inl"

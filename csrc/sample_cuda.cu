@@ -22,8 +22,8 @@ __device__ bool taps_of(const P& p, const T* position, Index plane, PixelTaps<K,
   if (!locate(position[plane], p.height, p.border, &y, &taps->down)) return false;
   weights_of<K, T>(taps->right, taps->across);
   weights_of<K, T>(taps->down, taps->along);
-  const bool inside = x + K::FIRST >= 0 && x + K::FIRST + K::TAPS <= p.width && y + K::FIRST >= 0 &&
-                      y + K::FIRST + K::TAPS <= p.height;
+  const bool inside =
+      x + K::FIRST >= 0 && x + K::FIRST + K::TAPS <= p.width && y + K::FIRST >= 0 && y + K::FIRST + K::TAPS <= p.height;
   UNROLL
   for (int k = 0; k < K::TAPS; ++k) {
     const Index column = x + K::FIRST + k, row = y + K::FIRST + k;
@@ -121,7 +121,8 @@ __global__ void sample_grad_image(SampleGradParams<T> p) {
   }
 }
 
-// The gradient of the positions: a block takes 32 neighbouring pixels, and its rows of threads take turns at the channels.
+// The gradient of the positions: a block takes 32 neighbouring pixels, and its rows of threads take turns at the
+// channels.
 template <class K, class T>
 __global__ void sample_grad_positions(SampleGradParams<T> p) {
   extern __shared__ unsigned char shared_bytes[];

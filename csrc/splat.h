@@ -41,25 +41,28 @@ struct SplatGradParams {
 // Where one pixel lands: the corner left above its target and the distances to it.
 template <class T>
 struct Landing {
-  Index x, y;  // in [-1, W-1] and [-1, H-1]
-  T right, down;  // in [0, 1): the votes are the products of these and of 1 minus these
+  std::int32_t x, y;  // in [-1, W-1] and [-1, H-1]
+  T right, down;      // in [0, 1]: the votes are the products of these and of 1 minus these
 };
 
-// False for targets that touch no pixel: out of the picture by one pixel or more, NaN, infinite. The coordinate is tested
-// before the cast because casting such a value to an integer is undefined; floor because truncation is wrong below 0.
+// False for targets that touch no pixel: out of the picture by one pixel or more, NaN, infinite. The coordinate is
+// tested before the cast because casting such a value to an integer is undefined; floor because truncation is wrong
+// below 0. Without branches, so that loops over pixels become vector code.
 template <class T>
-HOST_DEVICE bool land(Index x, Index y, T dx, T dy, Index width, Index height, Landing<T>* out) {
-  const T target_x = static_cast<T>(x) + dx;
-  const T target_y = static_cast<T>(y) + dy;
-  if (!(target_x > T(-1) && target_x < static_cast<T>(width) && target_y > T(-1) && target_y < static_cast<T>(height))) {
-    return false;
-  }
+HOST_DEVICE bool land(std::int32_t x, std::int32_t y, T dx, T dy, std::int32_t width, std::int32_t height,
+                      Landing<T>* out) {
+  T target_x = static_cast<T>(x) + dx;
+  T target_y = static_cast<T>(y) + dy;
+  const bool inside = (target_x > T(-1)) & (target_x < static_cast<T>(width)) & (target_y > T(-1)) &
+                      (target_y < static_cast<T>(height));
+  target_x = inside ? target_x : T(0);
+  target_y = inside ? target_y : T(0);
   const T left = floor(target_x), top = floor(target_y);
-  out->x = static_cast<Index>(left);
-  out->y = static_cast<Index>(top);
+  out->x = static_cast<std::int32_t>(left);
+  out->y = static_cast<std::int32_t>(top);
   out->right = target_x - left;
   out->down = target_y - top;
-  return true;
+  return inside;
 }
 
 // Votes of the corners (x, y), (x+1, y), (x, y+1), (x+1, y+1).

@@ -1,13 +1,12 @@
-// CPU splat. Bits do not depend on the number of threads: each task owns a band of target rows and adds the source pixels
-// that reach it in reading order; no atomics.
-#include "splat.h"
-
+// CPU splat. Bits do not depend on the number of threads: each task owns a band of target rows and adds the source
+// pixels that reach it in reading order; no atomics.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
 
 #include "parallel.h"
+#include "splat.h"
 #include "vector.h"
 
 #define CINEGAN_KERNELS "splat_kernels.inl"
@@ -62,9 +61,8 @@ void splat_cpu(const SplatParams<T>& p) {
 
 template <class T>
 void splat_grad_cpu(const SplatGradParams<T>& p) {
-  parallel_for(p.batch * p.height, p.threads, [&](Index row, int) {
-    CINEGAN_DISPATCH(p.simd, splat_grad_row, p, row / p.height, row % p.height);
-  });
+  parallel_for(p.batch * p.height, p.threads,
+               [&](Index row, int) { CINEGAN_DISPATCH(p.simd, splat_grad_row, p, row / p.height, row % p.height); });
 }
 
 template void splat_cpu<float>(const SplatParams<float>&);

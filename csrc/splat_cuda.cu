@@ -12,18 +12,21 @@ template <class P, class T>
 __device__ __forceinline__ bool land_pixel(const P& p, Index b, Index pixel, Index y, Index x, Landing<T>* at) {
   const Index plane = p.height * p.width;
   const T* dx = p.displacement + 2 * b * plane + pixel;
-  return land(x, y, dx[0], dx[plane], p.width, p.height, at);
+  return land(static_cast<std::int32_t>(x), static_cast<std::int32_t>(y), dx[0], dx[plane],
+              static_cast<std::int32_t>(p.width), static_cast<std::int32_t>(p.height), at);
 }
 
 template <class T>
-__device__ __forceinline__ bool corner_inside(const Landing<T>& at, int k, Index height, Index width, Index* x, Index* y) {
+__device__ __forceinline__ bool corner_inside(const Landing<T>& at, int k, Index height, Index width, Index* x,
+                                              Index* y) {
   *x = at.x + (k & 1);
   *y = at.y + (k >> 1);
   return *x >= 0 && *x < width && *y >= 0 && *y < height;
 }
 
-// Rows contiguous: a thread takes one pixel and CHANNELS_PER_THREAD channels (channel C is the denominator). A pixel's right
-// corners are usually its right neighbour's left ones: the neighbour's thread then adds both, which halves the atomics.
+// Rows contiguous: a thread takes one pixel and CHANNELS_PER_THREAD channels (channel C is the denominator). A pixel's
+// right corners are usually its right neighbour's left ones: the neighbour's thread then adds both, which halves the
+// atomics.
 template <class T>
 __global__ void splat_planes(SplatParams<T> p) {
   const Index plane = p.height * p.width, pixels = p.batch * plane;
@@ -49,11 +52,13 @@ __global__ void splat_planes(SplatParams<T> p) {
       const T w = p.weight[b * plane + pixel];
       for (int k = 0; k < 4; ++k) votes[k] *= w;
     }
-    const T* feature = p.features + b * p.feature_strides.batch + y * p.feature_strides.row + x * p.feature_strides.column;
+    const T* feature =
+        p.features + b * p.feature_strides.batch + y * p.feature_strides.row + x * p.feature_strides.column;
     for (Index c = first_channel; c < last_channel; ++c) {
       const bool is_weight = c == p.channels;
       const T value = !lands ? T(0) : is_weight ? T(1) : feature[c * p.feature_strides.channel];
-      T* out = is_weight ? p.denominator + b * plane : p.numerator + b * p.numerator_strides.batch + c * p.numerator_strides.channel;
+      T* out = is_weight ? p.denominator + b * plane
+                         : p.numerator + b * p.numerator_strides.batch + c * p.numerator_strides.channel;
       const Index row = is_weight ? p.width : p.numerator_strides.row;
       const Index column = is_weight ? 1 : p.numerator_strides.column;
       for (int k = 0; k < 4; k += 2) {

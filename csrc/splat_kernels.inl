@@ -10,17 +10,45 @@ template <class T>
 void row_reach(const SplatParams<T>& p, Index b, Index y, int* first, int* last) {
   const T* dx = p.displacement + (b * 2 * p.height + y) * p.width;
   const T* dy = dx + p.height * p.width;
-  const T right = static_cast<T>(p.width), bottom = static_cast<T>(p.height), row = static_cast<T>(y);
-  T low = bottom, high = T(-2);
-  for (Index x = 0; x < p.width; ++x) {
-    const T target_x = static_cast<T>(x) + dx[x], target_y = row + dy[x];
-    const bool inside = (target_x > T(-1)) & (target_x < right) & (target_y > T(-1)) & (target_y < bottom);
-    const T low_here = inside ? target_y : bottom, high_here = inside ? target_y : T(-2);
+  const int width = static_cast<int>(p.width), height = static_cast<int>(p.height);
+  int low = height, high = -2;
+  for (int x = 0; x < width; ++x) {
+    Landing<T> at;
+    const bool lands = land(x, static_cast<int>(y), dx[x], dy[x], width, height, &at);
+    const int low_here = lands ? at.y : height, high_here = lands ? at.y : -2;
     low = low_here < low ? low_here : low;
     high = high_here > high ? high_here : high;
   }
-  *first = static_cast<int>(std::floor(low));
-  *last = static_cast<int>(std::floor(high)) + 1;
+  *first = low;
+  *last = high + 1;
+}
+
+// Rows of four vectors become columns.
+template <class T>
+ALWAYS_INLINE void transpose(Vector<T, 4> v[4]) {
+#ifdef CINEGAN_SHUFFLE
+  const Vector<T, 4> a = CINEGAN_SHUFFLE(v[0], v[1], 0, 4, 1, 5), b = CINEGAN_SHUFFLE(v[0], v[1], 2, 6, 3, 7);
+  const Vector<T, 4> c = CINEGAN_SHUFFLE(v[2], v[3], 0, 4, 1, 5), d = CINEGAN_SHUFFLE(v[2], v[3], 2, 6, 3, 7);
+  v[0] = CINEGAN_SHUFFLE(a, c, 0, 1, 4, 5);
+  v[1] = CINEGAN_SHUFFLE(a, c, 2, 3, 6, 7);
+  v[2] = CINEGAN_SHUFFLE(b, d, 0, 1, 4, 5);
+  v[3] = CINEGAN_SHUFFLE(b, d, 2, 3, 6, 7);
+#else
+  for (int i = 0; i < 4; ++i) {
+    for (int j = 0; j < i; ++j) {
+      const T swapped = v[i][j];
+      v[i][j] = v[j][i];
+      v[j][i] = swapped;
+    }
+  }
+#endif
+}
+
+template <class T>
+ALWAYS_INLINE Vector<T, 4> load4(const T* from) {
+  Vector<T, 4> value;
+  std::memcpy(&value, from, sizeof(value));
+  return value;
 }
 
 // Features of n pixels from (x, y), channels [c, c + K), to block[n][K]. Channel C is 1: its sum is the denominator.
@@ -29,23 +57,58 @@ ALWAYS_INLINE void gather_block(const SplatParams<T>& p, Index b, Index c, Index
   const Strides& s = p.feature_strides;
   const T* source = p.features + b * s.batch + c * s.channel + y * s.row + x * s.column;
   const int real = static_cast<int>(p.channels - c < K ? p.channels - c : K);
-  if (s.channel == 1 && real == K) {
-    for (int i = 0; i < n; ++i) std::memcpy(block + i * K, source + i * s.column, K * sizeof(T));
-    return;
-  }
   if (s.channel == 1) {
     for (int i = 0; i < n; ++i) {
-      for (int k = 0; k < real; ++k) block[i * K + k] = source[i * s.column + k];
+      if (real == K) {
+        std::memcpy(block + i * K, source + i * s.column, K * sizeof(T));
+      } else {
+        for (int k = 0; k < K; ++k) block[i * K + k] = k < real ? source[i * s.column + k] : T(c + k == p.channels);
+      }
     }
-  } else {
-    for (int k = 0; k < real; ++k) {
-      const T* plane = source + k * s.channel;
-      for (int i = 0; i < n; ++i) block[i * K + k] = plane[i];
+    return;
+  }
+  T ones[BLOCK], zeros[BLOCK] = {};
+  for (int i = 0; i < n; ++i) ones[i] = T(1);
+  for (int k = 0; k < K; k += 4) {
+    const T* planes[4];
+    for (int j = 0; j < 4; ++j) {
+      planes[j] = k + j < real ? source + (k + j) * s.channel : c + k + j == p.channels ? ones : zeros;
+    }
+    int i = 0;
+    for (; i + 4 <= n; i += 4) {
+      Vector<T, 4> square[4] = {load4(planes[0] + i), load4(planes[1] + i), load4(planes[2] + i), load4(planes[3] + i)};
+      transpose<T>(square);
+      for (int j = 0; j < 4; ++j) std::memcpy(block + (i + j) * K + k, &square[j], sizeof(square[j]));
+    }
+    for (; i < n; ++i) {
+      for (int j = 0; j < 4; ++j) block[i * K + k + j] = planes[j][i];
     }
   }
-  for (int k = real; k < K; ++k) {
-    const T value = c + k == p.channels ? T(1) : T(0);
-    for (int i = 0; i < n; ++i) block[i * K + k] = value;
+}
+
+// Where n pixels from (x, y) land in the sums of rows [first, end): the number of the corner left above, or -1 for
+// those that do not; and their votes, times their weight.
+template <class T>
+struct VoteBlock {
+  std::int32_t corner[BLOCK];
+  T votes[4][BLOCK];
+};
+template <class T>
+ALWAYS_INLINE void vote_block(const SplatParams<T>& p, Index b, Index y, Index x, int n, Index first, Index end,
+                              VoteBlock<T>* block) {
+  const T* dx = p.displacement + (b * 2 * p.height + y) * p.width + x;
+  const T* dy = dx + p.height * p.width;
+  const T* weight = p.weight + (b * p.height + y) * p.width + x;
+  const int width = static_cast<int>(p.width), height = static_cast<int>(p.height);
+  const int above = static_cast<int>(first) - 1, below = static_cast<int>(end), left = static_cast<int>(x);
+  for (int i = 0; i < n; ++i) {
+    Landing<T> at;
+    const bool lands = land(left + i, static_cast<int>(y), dx[i], dy[i], width, height, &at);
+    T votes[4];
+    votes_of(at, votes);
+    for (int k = 0; k < 4; ++k) block->votes[k][i] = votes[k] * weight[i];
+    const bool here = lands & (at.y >= above) & (at.y < below);
+    block->corner[i] = here ? (at.y - above) * (width + 2) + at.x + 1 : -1;
   }
 }
 
@@ -65,30 +128,39 @@ void splat_rows(const SplatParams<T>& p, Index b, Index c, Index first, Index en
   const Index pitch = (p.width + 2) * K;
   std::memset(sums, 0, static_cast<std::size_t>((end - first + 2) * pitch) * sizeof(T));
   alignas(64) T block[BLOCK * K];
+  VoteBlock<T> at;
   for (Index y = 0; y < p.height; ++y) {
     if (reach[2 * y] >= end || reach[2 * y + 1] < first) continue;
-    const T* dx = p.displacement + (b * 2 * p.height + y) * p.width;
-    const T* dy = dx + p.height * p.width;
-    const T* weight = p.weight + (b * p.height + y) * p.width;
     for (Index x = 0; x < p.width; x += BLOCK) {
       const int n = static_cast<int>(p.width - x < BLOCK ? p.width - x : BLOCK);
       gather_block<T, K>(p, b, c, y, x, n, block);
+      vote_block(p, b, y, x, n, first, end, &at);
       for (int i = 0; i < n; ++i) {
-        Landing<T> at;
-        if (!land(x + i, y, dx[x + i], dy[x + i], p.width, p.height, &at)) continue;
-        if (at.y < first - 1 || at.y >= end) continue;
-        T votes[4];
-        votes_of(at, votes);
+        if (at.corner[i] < 0) continue;
         Vector<T, K> value;
         std::memcpy(&value, block + i * K, sizeof(value));
-        T* corner = sums + (at.y - first + 1) * pitch + (at.x + 1) * K;
-        const T w = weight[x + i];
-        add<T, K>(corner, value, votes[0] * w);
-        add<T, K>(corner + K, value, votes[1] * w);
-        add<T, K>(corner + pitch, value, votes[2] * w);
-        add<T, K>(corner + pitch + K, value, votes[3] * w);
+        T* corner = sums + static_cast<Index>(at.corner[i]) * K;
+        add<T, K>(corner, value, at.votes[0][i]);
+        add<T, K>(corner + K, value, at.votes[1][i]);
+        add<T, K>(corner + pitch, value, at.votes[2][i]);
+        add<T, K>(corner + pitch + K, value, at.votes[3][i]);
       }
     }
+  }
+}
+
+// Up to four of the K channels of one row of sums to planes `channel` apart.
+template <class T, int K>
+ALWAYS_INLINE void store_planes(const T* row, Index width, int count, T* out, Index channel) {
+  Index x = 0;
+  for (; x + 4 <= width; x += 4) {
+    Vector<T, 4> square[4] = {load4(row + x * K), load4(row + x * K + K), load4(row + x * K + 2 * K),
+                              load4(row + x * K + 3 * K)};
+    transpose<T>(square);
+    for (int k = 0; k < 4 && k < count; ++k) std::memcpy(out + k * channel + x, &square[k], sizeof(square[k]));
+  }
+  for (; x < width; ++x) {
+    for (int k = 0; k < 4 && k < count; ++k) out[k * channel + x] = row[x * K + k];
   }
 }
 
@@ -102,9 +174,11 @@ void store_rows(const SplatParams<T>& p, Index b, Index c, Index first, Index en
     T* out = p.numerator + b * s.batch + c * s.channel + y * s.row;
     if (s.channel == 1 && real == K) {
       for (Index x = 0; x < p.width; ++x) std::memcpy(out + x * s.column, row + x * K, K * sizeof(T));
+    } else if (s.column == 1) {
+      for (int k = 0; k < real; k += 4) store_planes<T, K>(row + k, p.width, real - k, out + k * s.channel, s.channel);
     } else {
-      for (int k = 0; k < real; ++k) {
-        for (Index x = 0; x < p.width; ++x) out[k * s.channel + x * s.column] = row[x * K + k];
+      for (Index x = 0; x < p.width; ++x) {
+        for (int k = 0; k < real; ++k) out[k * s.channel + x * s.column] = row[x * K + k];
       }
     }
     if (p.channels < c + K) {
@@ -140,9 +214,10 @@ void start_grad_block(const SplatGradParams<T>& p, Index b, Index y, Index x, in
   const T* dx = p.displacement + (b * 2 * p.height + y) * p.width + x;
   const T* dy = dx + p.height * p.width;
   const T* grad = p.grad_denominator + b * p.height * p.width;
+  const int width = static_cast<int>(p.width), height = static_cast<int>(p.height), left = static_cast<int>(x);
   for (int i = 0; i < n; ++i) {
     Landing<T>& at = block->at[i];
-    block->lands[i] = land(x + i, y, dx[i], dy[i], p.width, p.height, &at);
+    block->lands[i] = land<T>(left + i, static_cast<int>(y), dx[i], dy[i], width, height, &at);
     for (int k = 0; k < 4; ++k) {
       const Index column = block->lands[i] ? at.x + (k & 1) : -1, row = block->lands[i] ? at.y + (k >> 1) : -1;
       const bool inside = column >= 0 && column < p.width && row >= 0 && row < p.height;
@@ -216,8 +291,7 @@ void finish_grad_block(const SplatGradParams<T>& p, Index b, Index y, Index x, i
       T votes[4];
       votes_of(block.at[i], votes);
       const T* s = block.sums[i];
-      p.grad_weight[pixel + i] =
-          lands ? votes[0] * s[0] + votes[1] * s[1] + votes[2] * s[2] + votes[3] * s[3] : T(0);
+      p.grad_weight[pixel + i] = lands ? votes[0] * s[0] + votes[1] * s[1] + votes[2] * s[2] + votes[3] * s[3] : T(0);
     }
     if (p.grad_displacement) {
       p.grad_displacement[first + i] = lands ? w * slope_x(block.at[i], block.sums[i]) : T(0);

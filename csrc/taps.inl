@@ -3,8 +3,8 @@
 namespace cinegan {
 namespace CINEGAN_SIMD {
 
-// Lanes that hold a kernel's taps along x. Lanes beyond the taps have weight 0 and are masked out, so that a pixel there
-// cannot spoil the sum even when it is not finite.
+// Lanes that hold a kernel's taps along x. Lanes beyond the taps have weight 0 and are masked out, so that a pixel
+// there cannot spoil the sum even when it is not finite.
 template <class K>
 constexpr int LANES = K::TAPS <= 4 ? 4 : 8;
 
@@ -136,8 +136,8 @@ ALWAYS_INLINE bool locate_taps(T x, T y, Index height, Index width, int border, 
 }
 
 // Positions whose taps lie inside the picture, gathered together. The planes of a block are read one after the other,
-// not the channels of a pixel: when rows are 4096 bytes apart, as in a picture 1024 wide, all rows of a column fall into
-// one set of the first-level cache, which holds the 6 rows of one plane but not the 18 of three (5 times slower).
+// not the channels of a pixel: when rows are 4096 bytes apart, as in a picture 1024 wide, all rows of a column fall
+// into one set of the first-level cache, which holds the 6 rows of one plane but not the 18 of three (5 times slower).
 constexpr int BLOCK = 64;
 template <class K, class T>
 struct TapBlock {

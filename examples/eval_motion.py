@@ -73,7 +73,7 @@ def compare(photo: Photo, mask: Mask, wanted: Motion) -> tuple[Motion, NDArray[n
 
 def tile(motion: Motion, side: int = 256) -> NDArray[np.uint8]:
     """The field's colour wheel [side, side, 3], RGB, as a picture beside others."""
-    wheel: Any = cv2.resize(colour_wheel(motion), (side, side), interpolation=cv2.INTER_AREA)
+    wheel: Any = cv2.resize(colour_wheel(motion).numpy(), (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(wheel, np.uint8)
 
 

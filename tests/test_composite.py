@@ -36,7 +36,7 @@ def test_by_hand(device: str, backend: str) -> None:
 
 @needs_native
 def test_native_equals_reference(device: str, generator: torch.Generator) -> None:
-    """Equal but for sums within float32's rounding of a half: 1 level, in less than one value of a thousand (seen: 0)."""
+    """Equal but for sums within float32's rounding of a half: 1 level, in less than one value of 1000 (seen: 0)."""
     inputs = make_inputs(generator)
     expected = composite(*inputs, backend="reference").int()
     actual = composite(*(value.to(device) for value in inputs), backend="native").cpu().int()
@@ -59,7 +59,9 @@ def test_layouts_and_threads(generator: torch.Generator, set_threads: Callable[[
     expected = composite(photo, alpha, warped, still, backend="native")
     set_threads(3)
     strange = warped.permute(1, 2, 0).contiguous().permute(2, 0, 1)
-    assert torch.equal(composite(photo.flip(1).flip(1), alpha.T.contiguous().T, strange, still, backend="native"), expected)
+    assert torch.equal(
+        composite(photo.flip(1).flip(1), alpha.T.contiguous().T, strange, still, backend="native"), expected
+    )
 
 
 @needs_native

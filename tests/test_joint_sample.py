@@ -25,7 +25,7 @@ def make_inputs(
     coarse = torch.randn(2, 2, 2, 3, generator=generator) * 4
     origins = F.interpolate(coarse, size=grid, mode="bilinear", align_corners=True)
     options = {
-        "gain": torch.rand(grid, generator=generator) + 0.5,
+        "gain": torch.rand(6, 11, generator=generator) + 0.5,
         "base": torch.randn(channels, 5, 8, generator=generator),
         "region": (torch.rand(size, generator=generator) > 0.4).byte(),
     }
@@ -62,7 +62,13 @@ def test_by_hand(device: str, backend: str) -> None:
 @pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize("parts", [(), ("gain",), ("base",), ("region",), ("gain", "base", "region")])
 def test_native_equals_reference(
-    device: str, parts: tuple[str, ...], channels: int, phase: float, border: str, kernel: str, generator: torch.Generator
+    device: str,
+    parts: tuple[str, ...],
+    channels: int,
+    phase: float,
+    border: str,
+    kernel: str,
+    generator: torch.Generator,
 ) -> None:
     """Worst seen on CPU 2.2e-5, in white noise: float32 positions near 150 are 1.5e-5 apart."""
     image, origins, options = make_inputs(generator, channels=channels)
@@ -79,9 +85,11 @@ def test_native_equals_reference(
     ("size", "grid"), [((1, 1), (1, 1)), ((1, 9), (4, 2)), ((70, 1), (1, 1)), ((5, 7), (30, 40)), ((16, 200), (3, 5))]
 )
 def test_sizes(size: tuple[int, int], grid: tuple[int, int], generator: torch.Generator) -> None:
+    """Displacements reach hundreds of pixels here; worst seen 5.4e-5."""
     image, origins, options = make_inputs(generator, size, grid)
     expected = joint_sample(image, origins, 0.6, **options, backend="reference")
-    torch.testing.assert_close(joint_sample(image, origins, 0.6, **options, backend="native"), expected, rtol=0, atol=5e-5)
+    actual = joint_sample(image, origins, 0.6, **options, backend="native")
+    torch.testing.assert_close(actual, expected, rtol=0, atol=2e-4)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -135,7 +143,9 @@ def test_every_instruction_set(level: int, generator: torch.Generator, monkeypat
     monkeypatch.setattr(_native, "best_simd", lambda: level)
     image, origins, options = make_inputs(generator)
     expected = joint_sample(image, origins, 0.4, **options, backend="reference")
-    torch.testing.assert_close(joint_sample(image, origins, 0.4, **options, backend="native"), expected, rtol=0, atol=5e-5)
+    torch.testing.assert_close(
+        joint_sample(image, origins, 0.4, **options, backend="native"), expected, rtol=0, atol=5e-5
+    )
 
 
 @needs_native
@@ -162,7 +172,13 @@ BAD_ARGUMENTS = [
     ((IMAGE, ORIGINS[0], 0.0), {}, ValueError, r"origins must be of shape \[2, 2, h, w\], got \[2, 3, 4\]"),
     ((IMAGE, ORIGINS, 1.5), {}, ValueError, r"phase must be in \[0, 1\], got 1.5"),
     ((IMAGE, ORIGINS, math.nan), {}, ValueError, r"phase must be in \[0, 1\], got nan"),
-    ((IMAGE, ORIGINS, 0.0), {"gain": torch.zeros(3, 5)}, ValueError, r"gain must be of shape \[3, 4\], got \[3, 5\]"),
+    (
+        (IMAGE, ORIGINS, 0.0),
+        {"gain": torch.zeros(1, 3, 5)},
+        ValueError,
+        r"gain must be of shape \[h3, w3\], got \[1, 3, 5\]",
+    ),
+    ((IMAGE, ORIGINS, 0.0), {"gain": torch.zeros(0, 5)}, ValueError, "gain must be of at least one pixel"),
     ((IMAGE, ORIGINS, 0.0), {"base": torch.zeros(2, 3, 5)}, ValueError, r"base must be of shape \[3, h2, w2\]"),
     ((IMAGE, ORIGINS, 0.0), {"region": torch.zeros(4, 5)}, TypeError, "region must be uint8, got float32"),
     ((IMAGE, ORIGINS, 0.0), {"kernel": "box"}, ValueError, "kernel must be lanczos3 or bicubic, got 'box'"),

@@ -15,7 +15,7 @@ from cinegan_cli.errors import InputError, ModelMissingError
 from cinegan_cli.stages import mask as stage
 from cinegan_cli.stages import mask_network
 from cinegan_cli.stages.mask import make_mask, mask_to_u8, overlay
-from cinegan_cli.stages.mask_refine import clean, refine
+from cinegan_cli.stages.mask_refine import clean, refine, settle
 from cinegan_cli.types import Photo
 
 CPU = torch.device("cpu")
@@ -164,6 +164,19 @@ def test_clean_drops_specks_and_fills_holes() -> None:
     assert outline[105, 15] == 0
     assert outline[5, 5] == 1
     assert outline[0].min() == 1, "the picture's border must not erode"
+
+
+def test_patches_of_the_wrong_kind_are_exchanged() -> None:
+    sky, water = np.full((100, 100), 0.1, np.float32), np.full((100, 100), 0.1, np.float32)
+    water[40:] = 0.8
+    sky[60:70, 40:50], water[60:70, 40:50] = 0.7, 0.2  # 1 % of sky in the water
+    sky[10:20, 40:50] = 0.7  # a small sky of its own, in static
+    outline = (np.maximum(sky, water) > 0.5).astype(np.uint8)
+    new_sky, new_water = settle(sky, water, outline)
+    assert new_water[65, 45] == pytest.approx(0.7)
+    assert new_sky[65, 45] == pytest.approx(0.2)
+    assert new_sky[15, 45] == pytest.approx(0.7)
+    assert sky[65, 45] == pytest.approx(0.7), "arguments are not changed"
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])

@@ -181,7 +181,7 @@ def test_padding_a_photo_keeps_speeds_in_photo_pixels(tmp_path: Path) -> None:
 def test_colour_wheel_shows_direction_and_stillness() -> None:
     velocity = torch.zeros(2, 32, 48)
     velocity[0, :, 24:] = 5.0
-    picture = colour_wheel(Motion(velocity, "given"), arrows=False)
+    picture = colour_wheel(Motion(velocity, "given"), arrows=False).numpy()
     assert picture.shape == (32, 48, 3)
     assert picture.dtype == np.uint8
     assert (picture[:, :24] == 255).all()
@@ -191,8 +191,8 @@ def test_colour_wheel_shows_direction_and_stillness() -> None:
 @pytest.mark.parametrize("size", [(32, 48), (2, 2), (512, 300), (600, 20)])
 def test_colour_wheel_with_arrows_is_readable_at_any_size(size: tuple[int, int]) -> None:
     velocity = torch.ones(2, *size)
-    picture = colour_wheel(Motion(velocity, "given"))
+    picture = colour_wheel(Motion(velocity, "given")).numpy()
     assert max(picture.shape[:2]) == max(480, *size)
     assert (picture < 100).all(-1).any()  # dark arrows are there
-    still = colour_wheel(Motion(velocity * 0, "given"), arrows=True)
+    still = colour_wheel(Motion(velocity * 0, "given")).numpy()
     assert (still == 255).all(-1).mean() > 0.8

@@ -50,7 +50,9 @@ def test_bicubic_by_hand(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_lanczos_by_hand(backend: str) -> None:
     """Half-way along x the taps are sinc(k / 2) sinc(k / 6), k = 1, 3, 5 on both sides, over their sum."""
-    taps = [math.sin(math.pi * k / 2) / (math.pi * k / 2) * math.sin(math.pi * k / 6) / (math.pi * k / 6) for k in (1, 3, 5)]
+    taps = [
+        math.sin(math.pi * k / 2) / (math.pi * k / 2) * math.sin(math.pi * k / 6) / (math.pi * k / 6) for k in (1, 3, 5)
+    ]
     image = torch.zeros(7, 7)
     image[:, 3] = 1.0
     positions = [(3.5, 3.0), (4.5, 3.0), (0.5, 3.0)]
@@ -61,7 +63,9 @@ def test_lanczos_by_hand(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("border", BORDERS)
-def test_integers_return_the_pixel(device: str, backend: str, kernel: str, border: str, generator: torch.Generator) -> None:
+def test_integers_return_the_pixel(
+    device: str, backend: str, kernel: str, border: str, generator: torch.Generator
+) -> None:
     image = torch.randn(1, 3, 8, 13, generator=generator).to(device)
     out = sample(image, grid(8, 13).to(device), kernel=kernel, border=border, backend=backend)  # type: ignore[arg-type]
     assert torch.equal(out, image)
@@ -131,7 +135,9 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", [(2, 3, 13, 17), (1, 20, 9, 12), (1, 1, 1, 1), (2, 4, 1, 9), (1, 2, 40, 2), (1, 8, 3, 3)])
+@pytest.mark.parametrize(
+    "shape", [(2, 3, 13, 17), (1, 20, 9, 12), (1, 1, 1, 1), (2, 4, 1, 9), (1, 2, 40, 2), (1, 8, 3, 3)]
+)
 def test_native_equals_reference(
     device: str, shape: tuple[int, int, int, int], layout: str, border: str, kernel: str, generator: torch.Generator
 ) -> None:

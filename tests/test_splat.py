@@ -21,7 +21,7 @@ def make_inputs(
     dtype: torch.dtype = torch.float32,
     reach: float = 5.0,
 ) -> Inputs:
-    b, c, h, w = shape
+    b, _, h, w = shape
     features = torch.randn(shape, generator=generator, dtype=dtype)
     displacement = torch.randn(b, 2, h, w, generator=generator, dtype=dtype) * reach
     weight = torch.rand(b, 1, h, w, generator=generator, dtype=dtype) + 0.1
@@ -203,9 +203,7 @@ def test_threads_do_not_change_bits(
 
 @needs_native
 @pytest.mark.parametrize("level", range(3))
-def test_every_instruction_set(
-    level: int, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_instruction_set(level: int, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each kernel that this processor runs, against the reference (worst seen 5e-7)."""
     from cinegan_cli.ops import _native
 
@@ -307,7 +305,9 @@ def test_compile(device: str, generator: torch.Generator) -> None:
 def test_deterministic_mode_cuda(generator: torch.Generator) -> None:
     """Under deterministic algorithms two runs have the same bits although thousands of votes collide."""
     features, _, weight = (value.cuda() for value in make_inputs(generator, (1, 4, 128, 128)))
-    displacement = -torch.stack(torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="xy"))[None].cuda() * 0.99
+    displacement = (
+        -torch.stack(torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="xy"))[None].cuda() * 0.99
+    )
     torch.use_deterministic_algorithms(True)
     try:
         first, second = (splat(features, displacement, weight) for _ in range(2))

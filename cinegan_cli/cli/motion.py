@@ -29,7 +29,7 @@ def motion(
     require_suffix(picture, (".png",), "--picture")
     config = Config.from_options(**given(options))
     from cinegan_cli.pipeline import prepare
-    from cinegan_cli.stages.motion_colours import colour_wheel
+    from cinegan_cli.stages.motion_picture import colour_wheel
     from cinegan_cli.stages.motion_files import write_motion
     from cinegan_cli.stages.pictures import require_free, write_pictures
 

@@ -270,7 +270,7 @@ def _check_webm(path: Path) -> tuple[Finding, ...]:
 
 
 def _finding(name: str, passed: bool, value: str, limit: str, advice: str = "") -> Finding:
-    sentence = f"{name}: {value}" + ("" if passed else f"; wanted: {limit}" + (f"; {advice}" if advice else ""))
+    sentence = value + ("" if passed else f"; wanted: {limit}" + (f"; {advice}" if advice else ""))
     return Finding(name, passed, value, limit, sentence)
 
 

@@ -18,40 +18,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cinegan_cli.config import PhotoConfig
 from cinegan_cli.errors import InputError
-from cinegan_cli.evaluation.container import Finding, check_container
-from cinegan_cli.evaluation.loop_frames import is_lossless, read_frames
-from cinegan_cli.stages.photo import read_grey, read_photo
-from cinegan_cli.types import Photo
 
 Frame = NDArray[np.uint8]
 
 PROBE_FRAMES = 6  # held at the start to find the moving pixels when no mask is given
 MOVING_LEVELS = 8  # a pixel that changed by more than this within them moves; codec noise stays below
 PROGRESS_SIDES = (256, 128)  # px, short side: where one step is a small part of the texture; the better one counts
-
-# Exact frames (PNG, APNG). Two 8-bit roundings of the same picture differ by up to 0.15 levels on average, which is half
-# a step of the slowest water we have seen (0.29), so every limit has an absolute part.
-SEAM_SHARE, SEAM_LEVELS = 0.2, 0.15  # a seam within 0.8 to 1.2 is not seen
-STALL_SHARE, STALL_LEVELS = 0.5, 0.1
-JUMP_SHARE, JUMP_LEVELS = 1.5, 0.3
-# Encoded frames: measured on H.264 and VP9 files of three samples at qualities 60 to 92. Good seams: progress 0.19 to
-# 1.1, stalled ones -1.6 to 0.0. Below half a level of motion good ones fall to -0.51 and stalled ones to -0.94.
-SEAM_PROGRESS = (0.1, 1.6)
-SLOW_LEVELS, SLOW_SEAM_PROGRESS = 0.5, (-0.6, 2.2)
-CODED_SEAM_SHARE, CODED_SEAM_LEVELS = 0.35, 1.6  # more than a step: the keyframe's noise
-CODED_STALL_SHARE = 0.25
-CODED_JUMP_SHARE, CODED_JUMP_LEVELS = 2.0, 1.0  # VP9 refreshes its reference with steps of 1.1 levels
-STATIC_ERROR = 1  # levels, exact frames
-STATIC_PSNR = 28.0  # dB, coded frames: a 256-colour GIF has 30, a picture shifted by one pixel about 22
 
 
 @dataclass(frozen=True)
@@ -60,7 +39,7 @@ class LoopReport:
 
     `steps` are d(i, i+1), then d(N-1, 0); `typical` is the median of all but the last. In units of `typical`: `seam` is
     the last step, `slowest` and `fastest` the extremes of all steps, `pulse` the largest deviation from 1.
-    `progress` is the seam's progress, None where it cannot be told (fewer than 8 frames, or motion too fast or irregular).
+    `progress` is the seam's progress, None where it cannot be told (under 8 frames, or motion too fast or irregular).
     `static_error` (levels) and `static_psnr` (dB) compare the pixels where the mask is 0 with the photo, all frames.
     `mean_drift` (levels) and `spread_drift` (share) are the largest changes, against frame 0, of the mean and standard
     deviation of the luminance of the moving pixels. `texture` is their mean |Laplacian| over the photo's (over frame
@@ -255,123 +234,3 @@ def measure_loop(
 
 def _grey(frame: Frame) -> Frame:
     return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """What `cinegan check` found: `findings` with the figures in `loop`; `passed` when all of them passed."""
-
-    path: Path
-    loop: LoopReport
-    findings: tuple[Finding, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether the file loops cleanly and plays safely."""
-        return all(finding.passed for finding in self.findings)
-
-
-def check_loop(path: Path, *, photo: Path | None = None, mask: Path | None = None) -> CheckReport:
-    """Check a video, an animated picture or a folder of frames, made by any program, as one cycle of a loop.
-
-    With `photo` and `mask` (picture files; black is static) also what must not move. Raises `InputError` for files
-    that cannot be read or do not fit together.
-    """
-    container = check_container(path)
-    frames = read_frames(path)
-    first = next(frames)
-    size = (first.shape[1], first.shape[0])
-    photo_pixels = None if photo is None else _fitted(photo, read_photo(photo, PhotoConfig(max_side=16384)), size)
-    mask_values = None if mask is None else _fitted_mask(mask, size)
-    meter = LoopMeter(photo=photo_pixels, mask=mask_values)
-    meter.add(first)
-    for frame in frames:
-        meter.add(frame)
-    report = meter.report()
-    exact = is_lossless(path)
-    findings = (*_motion_findings(report, exact), *_static_findings(report, exact), *container)
-    return CheckReport(path, report, findings)
-
-
-def _motion_findings(report: LoopReport, exact: bool) -> tuple[Finding, ...]:
-    """Seam, stall and jump, or the lack of any motion."""
-    if max(report.steps) < STALL_LEVELS:
-        return (Finding("motion", False, "none", "some", "motion: nothing moves; this is a still picture"),)
-    inner = report.steps[:-1]
-    if exact:
-        slowest = STALL_SHARE * report.typical - STALL_LEVELS
-        fastest = JUMP_SHARE * report.typical + JUMP_LEVELS
-    else:
-        slowest = CODED_STALL_SHARE * report.typical - STALL_LEVELS
-        fastest = CODED_JUMP_SHARE * report.typical + CODED_JUMP_LEVELS
-    slowest = max(slowest, 0.1 * STALL_LEVELS)
-    return (
-        _seam_finding(report, exact, slowest),
-        _step_finding("stall", min(inner) >= slowest, inner.index(min(inner)), report, "a repeated frame"),
-        _step_finding("jump", max(inner) <= fastest, inner.index(max(inner)), report, "a cut, or missing frames"),
-    )
-
-
-def _seam_finding(report: LoopReport, exact: bool, slowest: float) -> Finding:
-    seam, typical = report.steps[-1], report.typical
-    stalled, jumped = seam < slowest, False
-    if exact:
-        stalled |= seam < (1 - SEAM_SHARE) * typical - SEAM_LEVELS
-        jumped = seam > (1 + SEAM_SHARE) * typical + SEAM_LEVELS
-    else:
-        low, high = SEAM_PROGRESS if typical >= SLOW_LEVELS else SLOW_SEAM_PROGRESS
-        stalled |= report.progress is not None and report.progress < low
-        jumped = seam > (1 + CODED_SEAM_SHARE) * typical + CODED_SEAM_LEVELS
-        jumped |= report.progress is not None and report.progress > high
-    progress = "" if report.progress is None else f", progress {report.progress:.2f}"
-    value = f"{report.seam:.2f} of a usual step{progress}"
-    limit = "0.8 to 1.2" if exact else "progress 0.1 to 1.6"
-    sentence = f"seam: last to first frame is {value}"
-    if stalled:
-        sentence += "; the loop holds still or steps back there: is the first frame repeated at the end?"
-    elif jumped:
-        sentence += "; the loop jumps there: its end does not lead to its start"
-    return Finding("seam", not (stalled or jumped), value, limit, sentence)
-
-
-def _step_finding(name: str, passed: bool, index: int, report: LoopReport, cause: str) -> Finding:
-    value = f"{report.steps[index] / max(report.typical, 1e-9):.2f} of a usual step"
-    extreme = "slowest" if name == "stall" else "fastest"
-    sentence = f"{name}: the {extreme} step, frame {index} to {index + 1}, is {value}"
-    return Finding(name, passed, value, "like the other steps", sentence + ("" if passed else f": {cause}"))
-
-
-def _static_findings(report: LoopReport, exact: bool) -> tuple[Finding, ...]:
-    if report.static_error is None or report.static_psnr is None:
-        return ()
-    if exact:
-        value, limit = f"largest error {report.static_error} of 255", f"at most {STATIC_ERROR}"
-        passed = report.static_error <= STATIC_ERROR
-    else:
-        value, limit = f"{report.static_psnr:.1f} dB against the photo", f"at least {STATIC_PSNR:g} dB"
-        passed = report.static_psnr >= STATIC_PSNR
-    advice = "" if passed else f"; wanted: {limit}; something moves where the mask is black"
-    return (Finding("static pixels", passed, value, limit, f"static pixels: {value}{advice}"),)
-
-
-def _fitted(path: Path, photo: Photo, size: tuple[int, int]) -> Frame:
-    """The photo's pixels at the size of the frames. Raises `InputError` when its shape is another."""
-    pixels = photo.pixels_u8.numpy()
-    if photo.size == size:
-        return np.asarray(pixels, np.uint8)
-    _check_aspect(path, photo.size, size)
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _fitted_mask(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
-    values = read_grey(path)
-    _check_aspect(path, (values.shape[1], values.shape[0]), size)
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _check_aspect(path: Path, given: tuple[int, int], size: tuple[int, int]) -> None:
-    if abs(given[0] * size[1] / (given[1] * size[0]) - 1) > 0.02:  # 2 %: even sides of small loops
-        raise InputError(
-            f"{path}: is {given[0]}x{given[1]} px and the frames are {size[0]}x{size[1]}: another shape; "
-            "cut it as the loop was cut"
-        )

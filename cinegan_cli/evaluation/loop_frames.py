@@ -16,6 +16,7 @@ from PIL import Image, ImageSequence
 
 from cinegan_cli.errors import InputError
 from cinegan_cli.stages.video_ffmpeg import ffmpeg_executable
+from cinegan_cli.stages.video_outputs import NUMBER_FIELD, existing_frames
 
 Frame = NDArray[np.uint8]
 
@@ -28,10 +29,10 @@ def read_frames(path: Path) -> Iterator[Frame]:
 
     Raises `InputError` when there are none or the file is damaged.
     """
-    if "%" in path.name and not path.exists():
-        path = path.parent
+    if is_pattern(path):
+        return _folder_frames(path, existing_frames(path))
     if path.is_dir():
-        return _folder_frames(path)
+        return _folder_frames(path, [file for file in path.iterdir() if file.suffix.lower() in FRAME_FILES])
     if not path.exists():
         raise InputError(f"{path}: no such file; check the name")
     if path.suffix.lower() in PICTURES:
@@ -39,16 +40,20 @@ def read_frames(path: Path) -> Iterator[Frame]:
     return _video_frames(path)
 
 
+def is_pattern(path: Path) -> bool:
+    """Whether a path is a pattern such as dir/%04d.png, and no file of that name exists."""
+    return len(NUMBER_FIELD.findall(path.name)) == 1 and not path.exists()
+
+
 def is_lossless(path: Path) -> bool:
     """Whether frames come back exactly as they were written: PNG frames and APNG."""
-    return path.is_dir() or path.suffix.lower() in (".png", ".apng")
+    return path.is_dir() or is_pattern(path) or path.suffix.lower() in (".png", ".apng")
 
 
-def _folder_frames(folder: Path) -> Iterator[Frame]:
-    files = [file for file in folder.iterdir() if file.suffix.lower() in FRAME_FILES and not file.name.startswith(".")]
+def _folder_frames(place: Path, files: list[Path]) -> Iterator[Frame]:
     if not files:
-        raise InputError(f"{folder}: has no frames (PNG, JPEG, WebP, TIFF or BMP files)")
-    for file in sorted(files, key=_by_number):
+        raise InputError(f"{place}: there are no frames (PNG, JPEG, WebP, TIFF or BMP files)")
+    for file in sorted((file for file in files if not file.name.startswith(".")), key=_by_number):
         frame = cv2.imread(str(file), cv2.IMREAD_COLOR)
         if frame is None:
             raise InputError(f"{file}: this frame cannot be read; render it again")
@@ -63,8 +68,14 @@ def _by_number(file: Path) -> tuple[int, str]:
 def _picture_frames(path: Path) -> Iterator[Frame]:
     try:
         with Image.open(path) as image:
+            unit = 0.0
             for frame in ImageSequence.Iterator(image):
-                yield np.array(frame.convert("RGB"))
+                pixels = np.array(frame.convert("RGB"))
+                shown = float(image.info.get("duration", 0) or 0)
+                unit = unit or shown
+                # Encoders merge equal frames into one that is shown longer: they are told apart again here.
+                for _ in range(min(100, max(1, round(shown / unit))) if unit else 1):
+                    yield pixels
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: the animated picture cannot be read ({reason}); write it again") from None

@@ -5,18 +5,18 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+extension: Any = None
+_missing = ""
 try:
-    from cinegan_cli import _C as extension
+    extension = import_module("cinegan_cli._C")
 except ImportError as error:
-    extension = None
-    _missing: str | None = str(error)
-else:
-    _missing = None
+    _missing = str(error)
 
 Backend = Literal["auto", "native", "reference"]
 SIMD_LEVELS = ("baseline", "avx2", "avx512")  # the order of `enum Simd` in csrc/parallel.h
@@ -28,7 +28,7 @@ CUDA_REMEDY = "reinstall with CINEGAN_CUDA=1 where nvcc is installed"
 class BackendInfo:
     """What the operators run on. `cpu` and `cuda` say whether the native kernels are used on that kind of device.
 
-    `simd` is "avx512", "avx2", "baseline" (what the compiler assumes of every such processor) or "none" without kernels.
+    `simd` is "avx512", "avx2", "baseline" (what every such processor has) or "none" without kernels.
     `cuda_architectures` are those in the build, such as ("75", "80"); empty for a CPU build. `reason` says why a native
     backend is not used and how to get it; None when nothing is missing on this machine.
     """
@@ -85,9 +85,7 @@ def _why_not(device_type: str) -> str | None:
 
 @cache
 def _warn_once(device_type: str, cause: str) -> None:
-    warnings.warn(
-        f"cinegan runs its slow PyTorch operators on {device_type}: {cause}", RuntimeWarning, stacklevel=4
-    )
+    warnings.warn(f"cinegan runs its slow PyTorch operators on {device_type}: {cause}", RuntimeWarning, stacklevel=4)
 
 
 def best_simd() -> int:
@@ -97,7 +95,7 @@ def best_simd() -> int:
 
 
 def run(name: str, tensor: Tensor, *arguments: Any) -> None:
-    """Calls the kernel `name` for the type and device of `tensor`, on its current stream, with all CPU threads of torch."""
+    """Calls the kernel `name` for the type and device of `tensor`: on its current stream, or on torch's CPU threads."""
     assert extension is not None
     kernel = getattr(extension, f"{name}_{str(tensor.dtype).removeprefix('torch.')}")
     if not tensor.is_cuda:

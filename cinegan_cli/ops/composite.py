@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cinegan_cli.ops._checks import check_device, check_tensor
 from cinegan_cli.ops import _native
+from cinegan_cli.ops._checks import check_device, check_tensor
 from cinegan_cli.ops._native import Backend, extension, runs_native
 from cinegan_cli.ops.composite_reference import composite_reference
 

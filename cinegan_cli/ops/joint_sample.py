@@ -7,8 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from cinegan_cli.ops._checks import check_choice, check_device, check_tensor
 from cinegan_cli.ops import _native
+from cinegan_cli.ops._checks import check_choice, check_device, check_tensor
 from cinegan_cli.ops._native import Backend, extension, runs_native
 from cinegan_cli.ops.joint_sample_reference import joint_sample_reference
 from cinegan_cli.ops.sample import BORDERS, KERNELS, Border, Kernel, sample
@@ -35,8 +35,8 @@ def joint_sample(
 
     Args:
         image: [C, H, W] float32, contiguous or copied.
-        origins: [2, 2, h, w] float32; `origins[s, 0, y, x]` and `[s, 1, y, x]` lead from grid point (x, y) to where source s
-            comes from, in grid px. A position that is not finite contributes 0.
+        origins: [2, 2, h, w] float32; `origins[s, 0, y, x]` and `[s, 1, y, x]` lead from grid point (x, y) to where
+            source s comes from, in grid px. A position that is not finite contributes 0.
         phase: share of source 1, in [0, 1]. A source with share 0 is not read.
         gain: [h3, w3] float32, of any size, interpolated like the origins, or None for 1.
         base: [C, h2, w2] float32, upsampled like `F.interpolate(mode="bilinear", align_corners=False)`, or None for 0.

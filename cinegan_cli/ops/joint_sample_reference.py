@@ -19,7 +19,7 @@ def joint_sample_reference(
     sampler: Callable[[Tensor, Tensor], Tensor],
 ) -> Tensor:
     """Arguments and result are those of `joint_sample`; `sampler(image, positions)` is `sample` with its options."""
-    c, height, width = image.shape
+    height, width = image.shape[1:]
     h, w = origins.shape[2:]
     y, x = torch.meshgrid(
         torch.arange(height, dtype=image.dtype, device=image.device),

@@ -28,9 +28,9 @@ def sample(
     """Reads an image between its pixels, sharply; at integer positions it returns the pixel exactly.
 
     Args:
-        image: [B, C, H, W], any float type, H and W at least 1. Contiguous and channels-last memory are used as they are.
-        positions: [B, 2, h, w]; `positions[b, 0, y, x]` and `[b, 1, y, x]` are the x and y that output pixel (x, y) is read
-            from, in pixels of the image, +x right, +y down, centres at integers.
+        image: [B, C, H, W], any float type, H and W at least 1. Contiguous and channels-last memory are not copied.
+        positions: [B, 2, h, w]; `positions[b, 0, y, x]` and `[b, 1, y, x]` are the x and y that output pixel (x, y) is
+            read from, in pixels of the image, +x right, +y down, centres at integers.
         kernel: "lanczos3" (6 x 6 taps) or "bicubic" (Catmull-Rom, 4 x 4). The weights along each axis sum to 1.
         border: "reflect" mirrors about the centres of the edge pixels, any distance outside; "clamp" repeats them.
         backend: "native" for the C++ and CUDA kernels, "reference" for plain PyTorch, "auto" for the best that works.
@@ -76,7 +76,9 @@ def _sample(image: Tensor, positions: Tensor, kernel: int, border: int) -> Tenso
     image, positions = strided(image), positions.contiguous()
     out = _empty_out(image, positions)
     addresses = [tensor.data_ptr() for tensor in (image, positions, out)]
-    run("sample", image, addresses, image.shape, positions.shape[2:], strides_of(image), strides_of(out), kernel, border)
+    run(
+        "sample", image, addresses, image.shape, positions.shape[2:], strides_of(image), strides_of(out), kernel, border
+    )
     return out
 
 

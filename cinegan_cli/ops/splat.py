@@ -15,12 +15,12 @@ from cinegan_cli.ops.splat_reference import splat_reference
 def splat(
     features: Tensor, displacement: Tensor, weight: Tensor, *, backend: Backend = "auto"
 ) -> tuple[Tensor, Tensor]:
-    """Sends every pixel to where it moves, shared among the four pixels around by bilinear votes (Eq. 2 without division).
+    """Sends every pixel to where it moves, shared among four pixels by bilinear votes (Eq. 2 without the division).
 
     Joint splatting is the sum of two such pairs and one division.
 
     Args:
-        features: [B, C, H, W], any float type. Contiguous and channels-last memory are used as they are.
+        features: [B, C, H, W], any float type. Contiguous and channels-last memory are not copied.
         displacement: [B, 2, H, W]; `displacement[b, 0, y, x]` = dx and `[b, 1, y, x]` = dy mean that pixel (x, y) lands
             at (x + dx, y + dy), in pixels of this grid, +x right, +y down, centres at integers.
         weight: [B, 1, H, W], what each pixel's votes are multiplied by.
@@ -28,15 +28,15 @@ def splat(
 
     Returns:
         numerator [B, C, H, W], the sum of vote * weight * feature, in the memory layout of `features`; and denominator
-        [B, 1, H, W], the sum of vote * weight. Both are float64 when `features` is, else float32: half types are cast to
-        float32 at the edge, and sums stay float32.
+        [B, 1, H, W], the sum of vote * weight. Both are float64 when `features` is, else float32: half types are
+        cast to float32 at the edge, and sums stay float32.
 
-    Votes that fall outside the grid are dropped, as is every pixel whose target is NaN or infinite. A non-finite feature
-    or weight with a target on the grid is added like any other: it makes the four pixels around its target non-finite,
-    those with vote 0 included (0 * inf is NaN).
+    Votes that fall outside the grid are dropped, as is every pixel whose target is NaN or infinite. A non-finite
+    feature or weight with a target on the grid is added like any other: it makes the four pixels around its target
+    non-finite, those with vote 0 included (0 * inf is NaN).
 
-    All three inputs have gradients (a gather; where votes have kinks, at integer targets, the derivative is the one to the
-    right and below); second derivatives are refused. CPU results have the same bits for any number of threads. The
+    All three inputs have gradients (a gather; where votes have kinks, at integer targets, the derivative is the one to
+    the right and below); second derivatives are refused. CPU results have the same bits for any number of threads. The
     CUDA kernel adds with atomics, in no fixed order; under `torch.use_deterministic_algorithms(True)` the reference,
     which is deterministic there, runs instead.
 
@@ -98,7 +98,10 @@ def _splat_backward(
     """The gradients asked for; an empty tensor for each other."""
     features = strided(features)
     layout = layout_of(features)
-    features, grad_numerator = features.contiguous(memory_format=layout), grad_numerator.contiguous(memory_format=layout)
+    features, grad_numerator = (
+        features.contiguous(memory_format=layout),
+        grad_numerator.contiguous(memory_format=layout),
+    )
     displacement, weight = displacement.contiguous(), weight.contiguous()
     grad_denominator = grad_denominator.contiguous()
     none = features.new_empty(0)
@@ -107,7 +110,9 @@ def _splat_backward(
     grad_weight = torch.empty_like(weight) if needs_weight else none.clone()
     inputs = features, displacement, weight, grad_numerator, grad_denominator
     grads = grad_features, grad_displacement, grad_weight
-    addresses = [tensor.data_ptr() for tensor in (*inputs, *grads)]  # the address of an empty tensor is 0: not asked for
+    addresses = [
+        tensor.data_ptr() for tensor in (*inputs, *grads)
+    ]  # the address of an empty tensor is 0: not asked for
     run("splat_grad", features, addresses, features.shape, strides_of(features))
     return grads
 

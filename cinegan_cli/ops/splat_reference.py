@@ -38,5 +38,5 @@ def splat_reference(features: Tensor, displacement: Tensor, weight: Tensor) -> t
         # Dropped votes are chosen away, not multiplied by 0: what is dropped may be NaN.
         share = torch.where(inside, vote * weight, 0)
         sums = sums.index_add(0, (plane + pixel).flatten(), (source.where(inside, 0) * share).flatten())
-    numerator, denominator = sums.view(b, c + 1, h, w).split([c, 1], dim=1)
-    return numerator.contiguous(), denominator.contiguous()
+    sums = sums.view(b, c + 1, h, w)
+    return sums[:, :c].contiguous(), sums[:, c:].contiguous()

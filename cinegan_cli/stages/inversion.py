@@ -60,10 +60,12 @@ def moving_layer(photo: Photo, mask: Mask) -> Tensor:
 
     Without it static colours bleed into what moves along the mask's edge (halo), and what drifts out from behind a
     mountain would be mountain. Pixels well inside the moving area are the photo's own; the others are filled from them.
+    (Mirroring its texture into the fill was tried: 0.4 % more texture on the samples, and combs along ragged edges.)
     """
     known = (mask.alpha > 0.98).to(torch.float32)  # [H, W]
     width = 2 * EDGE_WIDTH + 1
     known = 1 - F.max_pool2d((1 - known)[None], width, stride=1, padding=EDGE_WIDTH)[0]
     if bool((known == 1).all()) or not bool(known.any()):
         return photo.pixels
-    return torch.where(known.bool(), photo.pixels, pull_push(photo.pixels, known))
+    smooth = pull_push(photo.pixels, known).to(photo.pixels.device)
+    return torch.where(known.bool(), photo.pixels, smooth)

@@ -14,7 +14,7 @@ from cinegan_cli.config import MaskConfig
 from cinegan_cli.errors import InputError
 from cinegan_cli.stages.mask_files import read_for_photo
 from cinegan_cli.stages.mask_network import predict
-from cinegan_cli.stages.mask_refine import clean, refine
+from cinegan_cli.stages.mask_refine import clean, refine, settle
 from cinegan_cli.types import Mask, Photo
 
 Floats = npt.NDArray[Any]  # float32
@@ -66,8 +66,9 @@ def _predicted(photo: Photo, config: MaskConfig, device: torch.device) -> Mask:
     alpha, sky, water = torch.zeros(size), torch.zeros(size), torch.zeros(size)
     inner = (right - left, bottom - top)
     alpha[top:bottom, left:right] = torch.from_numpy(refine(picture.numpy(), outline, wanted))
-    sky[top:bottom, left:right] = torch.from_numpy(cv2.resize(seen[1], inner, interpolation=cv2.INTER_LINEAR))
-    water[top:bottom, left:right] = torch.from_numpy(cv2.resize(seen[2], inner, interpolation=cv2.INTER_LINEAR))
+    settled = settle(seen[1], seen[2], clean(seen[1] + seen[2]))
+    for whole, part in zip((sky, water), settled, strict=True):
+        whole[top:bottom, left:right] = torch.from_numpy(cv2.resize(part, inner, interpolation=cv2.INTER_LINEAR))
     return Mask(alpha, "predicted", sky, water, confidence, _notices(area, confidence, config))
 
 
@@ -93,10 +94,10 @@ def _notices(area: float, confidence: float, config: MaskConfig) -> tuple[str, .
     if area < _SMALL:
         notices.append(f"Only {area:.1%} of the picture moves; --mask FILE says what else should.")
     if confidence < _DOUBTFUL:
-        narrower = " or --move sky or --move water," if config.move == "sky+water" else ""
+        kinds = ", --move sky, --move water" if config.move == "sky+water" else ""
         notices.append(
-            f"The mask is doubtful (confidence {confidence:.2f}): look at it with `cinegan mask`;{narrower} "
-            "--mask FILE or --freeze FILE corrects it."
+            f"The mask is doubtful (confidence {confidence:.2f}): look at it with `cinegan mask`, and correct it with "
+            f"--mask FILE or --freeze FILE{kinds}."
         )
     return tuple(notices)
 

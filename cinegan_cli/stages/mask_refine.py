@@ -20,10 +20,13 @@ _CLEAN_SIDE = 512  # clean-up works at the paper's size
 _GUIDE_SIDE = 768  # long side at which the colour model is fitted
 _SPECK = 0.01  # smallest moving part and largest filled hole, as a part of the picture
 _HOLE = 0.01
+_PATCH = 0.03  # largest patch of sky in water, or of water in sky, that is taken for a mistake
+_PATCH_RIM = 0.3
 _REACH = 0.02  # half width of the refined band, as a part of the long side
 _WINDOW = 0.02  # radius of the colour model's window, likewise
 _NOISE = 1e-3  # variance of colour (in [0, 1]²) below which two colours count as one
-_OPINION = 0.6  # weight of the network's probability beside the colour model's value
+_OPINION = 0.15  # least weight of the network's probability beside the colour model's value
+_GRAIN = 2e-3  # variance of colour that is granted to any surface
 _STEEPNESS = 3.0  # contrast of the final edge: one soft pixel where the photo has a sharp edge
 
 
@@ -56,6 +59,28 @@ def _without_small(mask: Bytes, area: float) -> Bytes:
     return kept
 
 
+def settle(sky: Floats, water: Floats, outline: Bytes) -> tuple[Floats, Floats]:
+    """Exchange the probabilities [h, w] of small patches of one kind that lie in the other: no sky inside a fall.
+
+    A patch counts when it is under 3 % of the picture and at least 30 % of its rim is of the other kind, not static.
+    Returns new sky and water [h, w].
+    """
+    size = (sky.shape[1], sky.shape[0])
+    inside = cv2.resize(outline, size, interpolation=cv2.INTER_NEAREST)
+    kinds = [((sky >= water) & (inside > 0)).astype(np.uint8), ((sky < water) & (inside > 0)).astype(np.uint8)]
+    exchanged = np.zeros_like(inside)
+    for kind, other in (kinds, kinds[::-1]):
+        count, patches, stats, _ = cv2.connectedComponentsWithStats(kind, connectivity=4)
+        for k in range(1, count):
+            if stats[k, cv2.CC_STAT_AREA] > _PATCH * kind.size:
+                continue
+            patch = (patches == k).astype(np.uint8)
+            rim = cv2.dilate(patch, np.ones((3, 3), np.uint8)) - patch
+            if (rim & other).sum() >= _PATCH_RIM * rim.sum():
+                exchanged |= patch
+    return np.where(exchanged > 0, water, sky), np.where(exchanged > 0, sky, water)
+
+
 def refine(photo: Bytes, outline: Bytes, moving: Floats) -> Floats:
     """Alpha [H, W] in [0, 1] with the photo's edges; exactly 0 or 1 outside the band around `outline`.
 
@@ -79,11 +104,13 @@ def refine(photo: Bytes, outline: Bytes, moving: Floats) -> Floats:
     # first learn the two sides' colours away from the outline, then again from what that model makes of the band:
     # the network's outline runs through branches, and half wrong labels would teach that colour means nothing
     weight = np.where(band, 0.01, 1).astype(np.float32)
-    slopes, offset = _evidence(guide, target, weight, 2 * _WINDOW * side, distance, opinion)
+    slopes, offset, trust = _evidence(guide, target, weight, 2 * _WINDOW * side, opinion)
     seen = np.clip(((slopes * guide).sum(2) + offset - 0.5) * _STEEPNESS + 0.5, 0, 1)
-    target = np.where(band, seen, target).astype(np.float32)
-    slopes, offset = _evidence(guide, target, np.ones_like(target), _WINDOW * side, distance, opinion)
-    alpha = _apply(photo, slopes, offset)
+    target = np.where(band, trust * seen + (1 - trust) * opinion, target).astype(np.float32)
+    slopes, offset, trust = _evidence(guide, target, np.ones_like(target), _WINDOW * side, opinion)
+    # where colours do not tell the sides apart, the clean outline is better than a blurred edge
+    edge = np.clip(0.5 + distance / (0.006 * side), 0, 1)
+    alpha = _apply(photo, slopes * trust[:, :, None], trust * offset + (1 - trust) * edge)
     alpha = np.clip((alpha - 0.5) * _STEEPNESS + 0.5, 0, 1)
     outer = cv2.resize(distance / reach, (width, height), interpolation=cv2.INTER_LINEAR)
     alpha[outer >= 1] = 1
@@ -92,18 +119,38 @@ def refine(photo: Bytes, outline: Bytes, moving: Floats) -> Floats:
 
 
 def _evidence(
-    guide: Floats, target: Floats, weight: Floats, radius: float, distance: Floats, opinion: Floats
-) -> tuple[Floats, Floats]:
-    """Slopes [h, w, 3] and offset [h, w] of alpha on colour: what the local colours say, plus the network's opinion.
+    guide: Floats, target: Floats, weight: Floats, radius: float, opinion: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Slopes [h, w, 3] and offset [h, w] of alpha on colour, the network's opinion in it, and how far to trust them.
 
-    Where colours do not tell the sides apart, the clean outline at `distance` [h, w] px replaces them; a snow cap as
-    bright as the sky stays static because the network is sure of it.
+    Where a colour lies on the moving side of the local model but is no mixture of what is on the two sides (a snow cap
+    against blue sky, a lit window), the opinion weighs fully; else colours overrule it, or branches would stay a lump.
     """
-    slopes, offset, fit = _colour_model(guide, target, weight, max(2, round(radius)))
-    trust = np.clip((fit - 0.2) / 0.4, 0, 1)
-    edge = np.clip(0.5 + distance / (0.006 * max(guide.shape)), 0, 1)
-    offset = trust * offset + (1 - trust) * edge + _OPINION * (opinion - 0.5)
-    return slopes * trust[:, :, None], offset
+    pixels = max(2, round(radius))
+    slopes, offset, fit = _colour_model(guide, target, weight, pixels)
+    strange = _strangeness(guide, target, weight, pixels) * ((slopes * guide).sum(2) + offset > 0.5)
+    offset = offset + (_OPINION + (1 - _OPINION) * strange) * (opinion - 0.5)
+    return slopes, offset, np.clip((fit - 0.2) / 0.4, 0, 1)
+
+
+def _strangeness(guide: Floats, target: Floats, weight: Floats, radius: int) -> Floats:
+    """How far each colour is from every mixture of the two sides' local mean colours: 0 to 1, [h, w].
+
+    A pixel half branch, half sky lies on the line between the means; a snow cap lies off it.
+    """
+    window = (2 * radius + 1, 2 * radius + 1)
+    means, spreads = [], []
+    for share in (weight * (1 - target) ** 4, weight * target**4):
+        norm = cv2.boxFilter(share, -1, window)[:, :, None] + 1e-6
+        mean = cv2.boxFilter(guide * share[:, :, None], -1, window) / norm
+        square = cv2.boxFilter(guide * guide * share[:, :, None], -1, window) / norm
+        means.append(mean)
+        spreads.append(np.maximum(square - mean * mean, 0).sum(2))
+    line = means[1] - means[0]
+    along = ((guide - means[0]) * line).sum(2) / ((line * line).sum(2) + 1e-6)
+    nearest = means[0] + np.clip(along, 0, 1)[:, :, None] * line
+    apart = np.sqrt(((guide - nearest) ** 2).sum(2) / (spreads[1] + _GRAIN))
+    return np.clip((apart - 1) / 2, 0, 1)
 
 
 def _signed_distance(binary: Bytes) -> Floats:

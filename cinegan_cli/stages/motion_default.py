@@ -61,7 +61,8 @@ def sky_above_water(evidence: Array) -> Array:
     The row where one ends is the best cut of the column and its neighbours: the maximum of the running sum. So a dark
     cloud that the network takes for water is sky.
     """
-    columns: Any = cv2.GaussianBlur(evidence, (0, 0), sigmaX=evidence.shape[1] / 16, sigmaY=1.0)
+    # cubed: a few sure rows outweigh many doubtful ones
+    columns: Any = cv2.GaussianBlur(evidence**3, (0, 0), sigmaX=evidence.shape[1] / 16, sigmaY=1.0)
     smooth = np.asarray(columns)
     total = np.concatenate([np.zeros((1, evidence.shape[1])), np.cumsum(smooth, axis=0)])
     return np.asarray(np.arange(evidence.shape[0])[:, None] < np.argmax(total, axis=0)[None], np.float32)
@@ -110,9 +111,12 @@ def horizon_row(luminance: Array, cells: NDArray[np.bool_]) -> int:
     inner = cells & np.roll(cells, 4, 0) & np.roll(cells, -4, 0)
     count = inner.sum(1)
     mean = np.abs((step * inner).sum(1)) / (count + 1e-6) * (count > 0.2 * cells.shape[1])
+    # waves and clouds have edges of either sign along a row, a horizon of one
+    agreement = np.abs((step * inner).sum(1)) / ((np.abs(step) * inner).sum(1) + 1e-6)
     mean[: height // 8] = mean[-height // 8 :] = 0.0
-    best = int(np.argmax(mean))
-    return best if mean[best] > 4.0 * np.mean(mean[count > 0] if (count > 0).any() else mean) else 0
+    best = int(np.argmax(mean * agreement))
+    usual = float(mean[count > 0].mean()) if (count > 0).any() else 0.0
+    return best if mean[best] > 4.0 * usual and agreement[best] > 0.6 else 0
 
 
 def sky_velocity(colours: Array, sky: Array, water: Array) -> Array:
@@ -138,7 +142,7 @@ def horizon_of(sky: Array, water: Array) -> float:
 
 
 def cloud_tilt(colours: Array, sky: Array) -> float:
-    """Angle (radians, towards +y) of the cloud streaks, as far as they are level and agree; within 12 degrees."""
+    """Angle (radians, towards +y) of the cloud streaks, as far as they are level and agree; within 8 degrees."""
     luminance = luminance_of(colours)
     texture = structure(luminance, sky, max(sky.shape) / 30)
     weight = texture.coherence * (texture.cos2 > 0.3) * (sky > 0.5)
@@ -146,7 +150,7 @@ def cloud_tilt(colours: Array, sky: Array) -> float:
         return 0.0
     cos2, sin2 = (weight * texture.cos2).sum(), (weight * texture.sin2).sum()
     agreement = np.hypot(cos2, sin2) / (weight * texture.coherence).sum()
-    limit = np.radians(12.0)
+    limit = np.radians(8.0)
     return float(np.clip(0.5 * np.arctan2(sin2, cos2) * agreement, -limit, limit))
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cinegan_cli.types import Motion
 
@@ -14,7 +16,7 @@ Picture = NDArray[np.uint8]
 SMALLEST_SIDE = 480  # small grids are enlarged, so that arrows and legend can be read
 
 
-def colour_wheel(motion: Motion, *, arrows: bool = True) -> Picture:
+def colour_wheel(motion: Motion, *, arrows: bool = True) -> Tensor:
     """RGB uint8 [h, w, 3] of the field: white is still, red right, and the hues of the rainbow counter-clockwise.
 
     Saturation is speed over the 99th percentile of the speeds (written in the legend, lower left). The size is the
@@ -25,7 +27,7 @@ def colour_wheel(motion: Motion, *, arrows: bool = True) -> Picture:
     top = float(np.quantile(np.hypot(field[0], field[1]), 0.99))
     picture = _colours(field, top)
     if not arrows:
-        return picture
+        return torch.from_numpy(picture)
     scale = max(1.0, SMALLEST_SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     enlarged: Any = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
@@ -33,7 +35,7 @@ def colour_wheel(motion: Motion, *, arrows: bool = True) -> Picture:
     _draw_arrows(canvas, field, top)
     if min(size) >= 160:
         _draw_legend(canvas, top, width)
-    return canvas
+    return torch.from_numpy(canvas)
 
 
 def _colours(field: NDArray[np.float32], top: float) -> Picture:

@@ -54,10 +54,10 @@ def read_grey(path: Path) -> NDArray[np.float32]:
     8-bit and 16-bit values keep their precision, colour profiles are not applied. Raises `InputError` as `read_photo`.
     """
     pixels = decode_picture(path, background=(0, 0, 0), convert_profile=False).pixels
-    if pixels.dtype == np.uint16:
-        return cv2.transform(pixels.astype(np.float32), LUMINANCE / 65535).reshape(pixels.shape[:2])
-    grey: NDArray[np.float32] = cv2.transform(pixels.astype(np.float32), LUMINANCE / 255).reshape(pixels.shape[:2])
-    return np.clip(grey, 0, 1)
+    weights = LUMINANCE / np.iinfo(pixels.dtype).max
+    grey = cv2.transform(pixels.astype(np.float32), weights).reshape(pixels.shape[:2])
+    limited: NDArray[np.float32] = np.clip(grey, 0, 1, dtype=np.float32)
+    return limited
 
 
 def parse_colour(text: str) -> tuple[int, int, int]:
@@ -132,8 +132,8 @@ def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Area average, which neither aliases nor rings when a photo is made smaller; the input itself if it fits."""
     if (pixels.shape[1], pixels.shape[0]) == size:
         return pixels
-    resized: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return resized
+    resized = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(resized, np.uint16) if pixels.dtype == np.uint16 else np.asarray(resized, np.uint8)
 
 
 def _size_notices(source: tuple[int, int], pixels: Pixels, aspect: float | None, max_side: int) -> tuple[str, ...]:

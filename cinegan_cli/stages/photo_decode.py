@@ -193,7 +193,7 @@ def _deep_pixels(path: Path, image: Image.Image) -> NDArray[np.uint16] | None:
         return None
     raw = raw[:, :, None] if raw.ndim == 2 else raw
     order = {1: [0], 2: [0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[raw.shape[2]]
-    oriented = _oriented(raw[:, :, order], _orientation(image) if image.format == "PNG" else 1)
+    oriented = _oriented(raw[:, :, order].astype(np.uint16), _orientation(image) if image.format == "PNG" else 1)
     return oriented if oriented.shape[1::-1] == ImageOps.exif_transpose(image).size else None
 
 
@@ -217,7 +217,8 @@ def _deep_grey(image: Image.Image) -> NDArray[np.uint16]:
         scale = 65535.0
     else:
         scale = 257.0 if image.mode == "F" and peak <= 255 else 1.0 if peak <= 65535 else 65535 / peak
-    return np.clip(values * np.float32(scale) + 0.5, 0, 65535).astype(np.uint16)
+    deep: NDArray[np.uint16] = np.clip(values * np.float32(scale) + 0.5, 0, 65535).astype(np.uint16)
+    return deep
 
 
 def _to_8_bit(values: NDArray[np.uint16]) -> NDArray[np.uint8]:

@@ -33,6 +33,17 @@ from cinegan_cli.stages.video_outputs import (
     temporary_beside,
 )
 
+__all__ = [
+    "PRESETS",
+    "PRESET_SUFFIX",
+    "SUFFIXES",
+    "Written",
+    "check_outputs",
+    "is_pattern",
+    "parse_bytes",
+    "write_loop",
+]
+
 SUFFIXES = (".mp4", ".webm", ".gif", ".webp", ".apng")
 UNITS = MappingProxyType(
     {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}

@@ -30,11 +30,13 @@ from cinegan_cli.stages.warp_splat import splat_bands
 from cinegan_cli.types import Bands, Motion
 
 HOLE = 1e-3  # a pixel with fewer votes is empty
-CORRELATION_SIDE = 64  # cells on the long side of the grid on which two textures are compared
-CORRELATION_SIGMA = 4.0  # cells of the Gaussian over which they are: finer maps print their noise on the sky as a plaid
-CORRELATION_FRAMES = 4  # the textures are compared at 1/4, 1/2 and 3/4 of the cycle
-CORRELATION_STEPS = 8  # Euler steps between two of those; their statistics need no more
-NOISE = (0.5 / 255) ** 2  # variance under which a texture is rounding, and counts as the same in both sources
+LIKENESS_SIDE = 64  # cells on the long side of the grid on which two textures are compared
+LIKENESS_SIGMA = 4.0  # cells of the Gaussian over which they are: finer maps print their noise on the sky as a plaid
+LIKENESS_FRAMES = 4  # the textures are compared at 1/4, 1/2 and 3/4 of the cycle
+LIKENESS_STEPS = 8  # Euler steps between two of those; their statistics need no more
+LARGEST_LOSS = 0.8  # of a band's strength that is made good: white noise read half way between pixels keeps 0.79
+ROUNDING = 1.5 / 255  # mean strength, all colours, of which the loss is not made good: it would amplify rounding noise
+NOISE = 0.05 / 255  # mean strength, all colours, under which a texture counts as the same in both sources
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,11 @@ def warped_frames(bands: Bands, motion: Motion, region: Tensor, config: LoopConf
             yield splat_bands(bands, displacement, grid=_grid(motion), config=config)
         return
     picture = collapse(bands)
-    textures = bands.levels[1:] if config.blend == "contrast" and config.loop != "pingpong" else ()
-    correlations = correlation_maps(textures, region, motion, config)
+    keeps_contrast = config.blend == "contrast" and config.loop != "pingpong"
+    contrasts = measure_contrast(bands.levels[1:], region, motion, config) if keeps_contrast else []
     regions = [_needed_at(region, band) for band in bands.levels]
     for origins in origins_of_frames(motion, config, frames=config.frames, fps=config.fps):
-        gains = [contrast_gain(c, origins.weight) for c in correlations]
+        gains = [c.gain(origins, band.shape[2]) for c, band in zip(contrasts, bands.levels[1:], strict=False)]
         yield _sample_frame(picture, bands, regions, origins, gains)
 
 
@@ -74,63 +76,89 @@ def _sample_frame(
 ) -> Tensor:
     """The formula at the top of this file: coarse to fine, each band adding to what lies under it."""
     base, finest = None, None
-    if gains and origins.weight > 0:
+    if gains:
         finest = gains[-1]
-        for band, needed, gain in zip(bands.levels[:-1], regions[:-1], [torch.ones_like(finest), *gains], strict=False):
+        coarser = zip(bands.levels[:-1], regions[:-1], [torch.ones_like(finest), *gains[:-1]], strict=True)
+        for band, needed, gain in coarser:
             base = ops.joint_sample(band, origins.offsets, origins.weight, gain=gain - finest, base=base, region=needed)
     return ops.joint_sample(picture, origins.offsets, origins.weight, gain=finest, base=base, region=regions[-1])
 
 
-def contrast_gain(correlation: Tensor, weight: float) -> Tensor:
-    """What the average (1 - a) A + a B of two textures of equal variance must be multiplied by to have theirs.
+@dataclass(frozen=True)
+class Contrast:
+    """What a band loses on its way into a frame, measured once.
 
-    Var = (1 - a)² + a² + 2 a (1 - a) ρ. For independent textures (ρ = 0) this is the root of the spec; where the flow
-    has hardly moved the texture (ρ → 1) nothing is lost and nothing is amplified.
+    `likeness` [*cells] in [0, 1] is the ρ of what the two directions of time bring to a place; `loss` is what sharp
+    sampling between pixels leaves of the band's strength.
     """
-    rest = 1 - weight
-    return torch.rsqrt(rest**2 + weight**2 + 2 * weight * rest * correlation)
+
+    likeness: Tensor
+    loss: float
+
+    def gain(self, origins: Origins, width: int) -> Tensor:
+        """What the average (1 - a) A + a B must be multiplied by to be as strong as the photo's band, [*cells].
+
+        The average has the strength of the root of (1 - a)² + a² + 2 a (1 - a) ρ: for independent textures (ρ = 0) the
+        root of the spec; where the flow has hardly moved the texture (ρ → 1) nothing is lost and nothing amplified.
+        `width` is the band's. The loss sets in with the first half pixel of travel, so that frame 0 is the photo.
+        """
+        a = origins.weight
+        travel = origins.offsets[:, :, ::8, ::8].norm(dim=1).mean(dim=(1, 2)) * (width / origins.offsets.shape[3])
+        moved = (2 * travel).clamp(max=1)  # [2]
+        lost = 1 + (self.loss - 1) * float((1 - a) * moved[0] + a * moved[1])
+        return torch.rsqrt((1 - a) ** 2 + a**2 + 2 * a * (1 - a) * self.likeness) / lost
 
 
-def correlation_maps(textures: tuple[Tensor, ...], region: Tensor, motion: Motion, config: LoopConfig) -> list[Tensor]:
-    """Correlation ρ in [0, 1] of what the two directions bring to each place, one map [*cells] per band in `textures`.
+def measure_contrast(
+    textures: tuple[Tensor, ...], region: Tensor, motion: Motion, config: LoopConfig
+) -> list[Contrast]:
+    """One `Contrast` per band in `textures`, from the bands themselves at three moments of the cycle.
 
-    Measured on the bands themselves at three moments of the cycle and kept for all frames, so that the gain never
-    flickers. Travel over one whole cycle separates the two sources, at any moment of it.
+    Kept for all frames, so that the gain never flickers: travel over one whole cycle separates the two sources at any
+    moment of it.
     """
-    if not textures:
-        return []
     grid = _grid(motion)
-    cells = (max(1, CORRELATION_SIDE * grid[0] // max(grid)), max(1, CORRELATION_SIDE * grid[1] // max(grid)))
+    cells = (max(1, LIKENESS_SIDE * grid[0] // max(grid)), max(1, LIKENESS_SIDE * grid[1] // max(grid)))
     seconds = config.frames / config.fps
-    products: list[Tensor] = [torch.zeros(())] * len(textures)
-    coarse_time = replace(config, loop="flow")
     moments = origins_of_frames(
-        motion, coarse_time, frames=CORRELATION_FRAMES, fps=CORRELATION_FRAMES / seconds, substeps=CORRELATION_STEPS
+        motion,
+        replace(config, loop="flow"),
+        frames=LIKENESS_FRAMES,
+        fps=LIKENESS_FRAMES / seconds,
+        substeps=LIKENESS_STEPS,
     )
+    strengths: list[list[Tensor]] = [[] for _ in textures]
     for origins in moments:
         if origins.weight > 0:
-            for k, band in enumerate(textures):
-                products[k] = products[k] + _products(band, _needed_at(region, band), origins, cells)
-    return [_correlation(p) for p in products]
+            for of_band, band in zip(strengths, textures, strict=True):
+                of_band.append(_strengths(band, _needed_at(region, band), origins, cells))
+    return [_contrast(torch.stack(of_band).mean(0)) for of_band in strengths]
 
 
-def _products(band: Tensor, needed: Tensor, origins: Origins, cells: tuple[int, int]) -> Tensor:
-    """Means over each cell of AB, AA and BB of the two sources, summed over colours: [3, *cells]."""
+def _strengths(band: Tensor, needed: Tensor, origins: Origins, cells: tuple[int, int]) -> Tensor:
+    """Means over each cell of |A|, |B|, |A + B| / 2 of the two sources and of |band|, all colours: [4, *cells]."""
     a = ops.joint_sample(band, origins.offsets, 0.0, region=needed)  # [3, H_k, W_k]
-    b = ops.joint_sample(band, origins.offsets.flip(0), 0.0, region=needed)
-    stack = torch.stack([(a * b).sum(0), (a * a).sum(0), (b * b).sum(0)])
+    b = ops.joint_sample(band, origins.offsets, 1.0, region=needed)
+    still = band * needed
+    stack = torch.stack([a.abs().sum(0), b.abs().sum(0), (a + b).abs().sum(0) / 2, still.abs().sum(0)])
     return F.interpolate(stack[None], size=cells, mode="bilinear", antialias=True)[0]
 
 
-def _correlation(products: Tensor) -> Tensor:
-    """ρ [*cells] from the products [3, *cells]."""
-    radius = math.ceil(3 * CORRELATION_SIGMA)
-    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=products.device) / CORRELATION_SIGMA) ** 2)
+def _contrast(strengths: Tensor) -> Contrast:
+    """From the mean strengths [4, *cells]: the ρ with which the gain restores them half way, where they are lowest.
+
+    Strength is the mean absolute value, not the deviation: two sparse textures averaged keep the former better, and
+    a gain from the latter made the middle of the cycle up to 13 % too crisp.
+    """
+    radius = math.ceil(3 * LIKENESS_SIGMA)
+    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=strengths.device) / LIKENESS_SIGMA) ** 2)
     kernel = kernel / kernel.sum()
-    pooled = F.pad(products[:, None], (radius,) * 4, mode="replicate")
+    pooled = F.pad(strengths[:3, None], (radius,) * 4, mode="replicate")
     pooled = F.conv2d(F.conv2d(pooled, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))  # [3, 1, *cells]
-    ab, aa, bb = pooled[:, 0]
-    return ((ab + NOISE) / (torch.sqrt(aa * bb) + NOISE)).clamp(0, 1)
+    a, b, mixed = pooled[:, 0] + NOISE
+    first, second, _, still = (strengths.mean(dim=(1, 2)) + ROUNDING).tolist()
+    loss = (first + second) / (2 * still)
+    return Contrast(torch.clamp(2 * (2 * mixed / (a + b)) ** 2 - 1, 0, 1), min(max(loss, LARGEST_LOSS), 1.0))
 
 
 def origins_of_frames(

@@ -52,12 +52,14 @@ def _splat_band(band: Tensor, d: Displacement, grid: tuple[int, int], keep_contr
     return mixed[:, pads[0] : pads[0] + size[0], pads[1] : pads[1] + size[1]]
 
 
-def _at_level(field: Tensor, pad: int, grid: tuple[int, int], size: tuple[int, int], pads: tuple[int, ...]) -> Tensor:
+def _at_level(
+    field: Tensor, pad: tuple[int, int], grid: tuple[int, int], size: tuple[int, int], pads: tuple[int, ...]
+) -> Tensor:
     """A padded displacement on the padded pixels of a level, in its pixels: resized bilinearly, u by W/w, v by H/h."""
     axes = []
-    for side, points, margin, extent, before in zip(size, grid, pads, field.shape[1:], pad, strict=True):
+    for side, points, margin, before in zip(size, grid, pads, pad, strict=True):
         at = (torch.arange(-margin, side + margin, device=field.device) + 0.5) * points / side - 0.5 + before
-        axes.append(at * (2 / (extent - 1)) - 1)
+        axes.append(at * (2 / (points + 2 * before - 1)) - 1)
     y, x = torch.meshgrid(*axes, indexing="ij")
     at_points = torch.stack([x, y], dim=-1)[None].to(field.dtype)
     resized = F.grid_sample(field[None], at_points, mode="bilinear", padding_mode="border", align_corners=True)[0]

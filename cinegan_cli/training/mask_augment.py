@@ -20,8 +20,13 @@ def augment(
     example: Example, pool: list[Example], size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[Pixels, Pixels]:
     """One training sample of `size` (width, height): photo and labels. `pool` gives sky and water to paste."""
-    labels = example.labels
-    photo = _paste(example.photo, labels, pool, rng)
+    photo, labels = example.photo, example.labels
+    choice = rng.random()
+    if choice < 0.2:
+        photo, labels = _flood(photo, labels, rng)
+    elif choice < 0.26:
+        photo, labels = _only(example, rng)
+    photo = _paste(photo, labels, pool, rng)
     matrix = _view(photo.shape[1], photo.shape[0], size, rng)
     photo = _warp(photo, matrix, size, cv2.INTER_AREA)
     labels = _warp(labels, matrix, size, cv2.INTER_NEAREST)
@@ -85,6 +90,43 @@ def _paste(photo: Pixels, labels: Pixels, pool: list[Example], rng: np.random.Ge
         photo = photo.copy()
         photo[y0:y1, x0:x1] = (weight * patch + (1 - weight) * target).astype(np.uint8)
     return photo
+
+
+def _only(example: Example, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """A part of the photo with nothing but sky, or nothing but water, if it is half as wide as the photo."""
+    wide = [p for p in example.patches.values() if 2 * (p[2] - p[0]) >= example.labels.shape[1]]
+    if not wide:
+        return example.photo, example.labels
+    x0, y0, x1, y1 = wide[int(rng.integers(len(wide)))]
+    return np.ascontiguousarray(example.photo[y0:y1, x0:x1]), np.ascontiguousarray(example.labels[y0:y1, x0:x1])
+
+
+def _flood(photo: Pixels, labels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """Put a lake into the lower part that mirrors the upper one: rippled, blurred, darkened, tinted."""
+    height, width = labels.shape
+    shore = int(height * rng.uniform(0.45, 0.8))
+    depth = height - shore
+    below = np.arange(depth, dtype=np.float32)[:, None]
+    # waves are wider than high, and look larger toward the viewer
+    waves = rng.standard_normal((2, max(2, depth // 4), max(2, width // 24))).astype(np.float32)
+    waves = np.stack([cv2.resize(w, (width, depth), interpolation=cv2.INTER_CUBIC) for w in waves])
+    waves *= rng.uniform(0, 4) * (0.3 + below / depth)
+    rows = shore - 1 - below * rng.uniform(0.8, 1.6) + 2 * waves[0]
+    columns = np.arange(width, dtype=np.float32)[None] + waves[1]
+    across = np.broadcast_to(columns, (depth, width)).astype(np.float32)
+    mirrored = cv2.remap(
+        photo, across, np.maximum(rows, 0).astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
+    mirrored = cv2.blur(mirrored, (1, int(rng.integers(1, 10)))).astype(np.float32)
+    tint = rng.uniform((0, 20, 20), (110, 150, 170)).astype(np.float32)
+    mix = rng.uniform(0, 0.45)
+    lake = rng.uniform(0.5, 1.05) * ((1 - mix) * mirrored + mix * tint) + rng.uniform(0, 5) * waves[:1].transpose(
+        1, 2, 0
+    )
+    photo, labels = photo.copy(), labels.copy()
+    photo[shore:] = np.clip(lake, 0, 255).astype(np.uint8)
+    labels[shore:] = WATER
+    return photo, labels
 
 
 def _recolour(photo: Pixels, rng: np.random.Generator) -> Pixels:
