@@ -30,7 +30,17 @@ CPU_SOURCES = (
 )
 CUDA_SOURCES = ("sample_cuda.cu", "splat_cuda.cu")
 # GCC's note about passing vectors by value does not apply: every function that takes one is inlined.
-CXX_FLAGS = ("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-psabi", "-fno-math-errno", "-fno-trapping-math")
+CXX_FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-Wall",
+    "-Wextra",
+    "-Wno-psabi",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+)
 
 
 def find_nvcc() -> str | None:

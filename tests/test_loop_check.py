@@ -171,7 +171,8 @@ def test_larger_photo_is_brought_to_the_size_of_the_loop(tmp_path: Path) -> None
 
 def test_still_pictures_are_not_loops(tmp_path: Path) -> None:
     still = np.repeat(good_loop()[:1], 8, axis=0)
-    assert "motion" in failed(check_loop(written(still, tmp_path / "a.mp4")))
+    for name in ("a.webm", "a.gif", "f/%d.png"):
+        assert "motion" in failed(check_loop(written(still, tmp_path / name))), name
     Image.fromarray(still[0]).save(tmp_path / "a.png")
     with pytest.raises(InputError, match="at least 3 frames"):
         check_loop(tmp_path / "a.png")

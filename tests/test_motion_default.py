@@ -110,6 +110,17 @@ def test_reflections_hardly_move_and_waves_drift_gently() -> None:
     assert speeds[False][:20].mean() < 0.7 * speeds[False][-30:].mean()
 
 
+@pytest.mark.parametrize(("certainty", "falls"), [(0.55, True), (1.0, False)])
+def test_a_fall_that_is_doubtfully_sky_falls(certainty: float, falls: bool) -> None:
+    """Networks take white falls for sky, but not with certainty; sure sky stays sky, whatever its streaks."""
+    photo, mask = fall()
+    sky = mask.alpha * certainty
+    velocity = make_motion(photo, Mask(mask.alpha, "predicted", sky, mask.alpha - sky), MotionConfig()).velocity
+    middle = velocity[:, 60:190, 90:110].mean((1, 2))
+    assert (middle[1] > 5 * middle[0].abs()) == falls
+    assert (middle[0] > 5 * middle[1].abs()) != falls
+
+
 def test_a_cloud_taken_for_water_stays_sky() -> None:
     """Sky lies above water: a patch of "water" with sky over and under it drifts with the sky."""
     photo, mask = lake(False)

@@ -19,7 +19,7 @@ from cinegan_cli.errors import OutputError, UsageError
 from cinegan_cli.evaluation.container import check_container
 from cinegan_cli.evaluation.loop_frames import read_frames
 from cinegan_cli.stages import video_ffmpeg, video_outputs
-from cinegan_cli.stages.video import PRESETS, check_outputs, parse_bytes, write_loop
+from cinegan_cli.stages.video import check_outputs, parse_bytes, write_loop
 from cinegan_cli.stages.video_ffmpeg import exact_rate, ffmpeg_executable
 from cinegan_cli.stages.video_outputs import Written, next_quality
 
@@ -337,15 +337,6 @@ def test_static_pixels_do_not_shimmer_in_a_gif(tmp_path: Path) -> None:
     write(frames, tmp_path / "a.gif")
     found = decoded(tmp_path / "a.gif")
     assert (found[:, :, :32] == found[0, :, :32]).all()
-
-
-def test_presets_name_real_settings() -> None:
-    from cinegan_cli.config import Config
-
-    for preset in PRESETS.values():
-        for key in preset:
-            section, field = key.split(".")
-            assert hasattr(getattr(Config(), section), field), key
 
 
 def test_temporaries_are_hidden_and_beside_the_target() -> None:

@@ -29,7 +29,7 @@ from cinegan_cli.errors import InputError
 Frame = NDArray[np.uint8]
 
 PROBE_FRAMES = 6  # held at the start to find the moving pixels when no mask is given
-MOVING_LEVELS = 8  # a pixel that changed by more than this within them moves; codec noise stays below
+MOVING_LEVELS = 1.5  # an area that changed by more than this within them moves; coding noise of static areas is 0.2
 PROGRESS_SIDES = (256, 128)  # px, short side: where one step is a small part of the texture; the better one counts
 
 
@@ -137,9 +137,11 @@ class LoopMeter:
         if self._mask is not None:
             moving = self._mask >= 0.5 if (self._mask >= 0.5).any() else self._mask > 0
         else:
-            moving = np.zeros(first.shape[:2], bool)
+            largest = np.zeros(first.shape[:2], np.uint8)
             for frame in self._waiting[1:]:
-                moving |= cv2.absdiff(frame, first).max(axis=2) > MOVING_LEVELS
+                largest = np.maximum(largest, cv2.absdiff(frame, first).max(axis=2))
+            # Areas, not pixels: the pixels that changed most are those with the most noise.
+            moving = cv2.blur(largest.astype(np.float32), (9, 9)) > MOVING_LEVELS
         self._moving = (moving if moving.any() else np.ones_like(moving)).astype(np.uint8)
         self._progress = [_Progress(self._moving, side) for side in PROGRESS_SIDES]
         waiting, self._waiting = self._waiting, []

@@ -47,8 +47,12 @@ def _fill_median(values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _inpaint(values: Tensor, known: Tensor) -> Tensor:
-    """Telea's fast marching, one channel at a time (OpenCV takes float32 only so)."""
+    """Telea's fast marching, one channel at a time (OpenCV takes float32 only so), kept within the known values.
+
+    It extrapolates gradients: across a hole of 20 px a ramp from 0 to 1 came back as 1.6.
+    """
     holes = (~known).to(torch.uint8).cpu().numpy()
-    channels = values.cpu().numpy()
+    channels = values.masked_fill(~known, 0.0).cpu().numpy()
     filled = [cv2.inpaint(np.ascontiguousarray(c), holes, INPAINT_RADIUS, cv2.INPAINT_TELEA) for c in channels]
-    return torch.from_numpy(np.stack(filled)).to(values.device)
+    low, high = values[:, known].amin(1), values[:, known].amax(1)
+    return torch.from_numpy(np.stack(filled)).to(values.device).clamp(low[:, None, None], high[:, None, None])

@@ -68,7 +68,7 @@ def settle(sky: Floats, water: Floats, outline: Bytes) -> tuple[Floats, Floats]:
     size = (sky.shape[1], sky.shape[0])
     inside = cv2.resize(outline, size, interpolation=cv2.INTER_NEAREST)
     kinds = [((sky >= water) & (inside > 0)).astype(np.uint8), ((sky < water) & (inside > 0)).astype(np.uint8)]
-    exchanged = np.zeros_like(inside)
+    exchanged: Bytes = np.zeros_like(inside)
     for kind, other in (kinds, kinds[::-1]):
         count, patches, stats, _ = cv2.connectedComponentsWithStats(kind, connectivity=4)
         for k in range(1, count):
@@ -77,7 +77,7 @@ def settle(sky: Floats, water: Floats, outline: Bytes) -> tuple[Floats, Floats]:
             patch = (patches == k).astype(np.uint8)
             rim = cv2.dilate(patch, np.ones((3, 3), np.uint8)) - patch
             if (rim & other).sum() >= _PATCH_RIM * rim.sum():
-                exchanged |= patch
+                exchanged = np.maximum(exchanged, patch)
     return np.where(exchanged > 0, water, sky), np.where(exchanged > 0, sky, water)
 
 
@@ -150,7 +150,8 @@ def _strangeness(guide: Floats, target: Floats, weight: Floats, radius: int) -> 
     along = ((guide - means[0]) * line).sum(2) / ((line * line).sum(2) + 1e-6)
     nearest = means[0] + np.clip(along, 0, 1)[:, :, None] * line
     apart = np.sqrt(((guide - nearest) ** 2).sum(2) / (spreads[1] + _GRAIN))
-    return np.clip((apart - 1) / 2, 0, 1)
+    strangeness: Floats = np.clip((apart - 1) / 2, 0, 1)
+    return strangeness
 
 
 def _signed_distance(binary: Bytes) -> Floats:

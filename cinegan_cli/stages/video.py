@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
@@ -34,8 +34,6 @@ from cinegan_cli.stages.video_outputs import (
 )
 
 __all__ = [
-    "PRESETS",
-    "PRESET_SUFFIX",
     "SUFFIXES",
     "Written",
     "check_outputs",
@@ -49,17 +47,6 @@ UNITS = MappingProxyType(
     {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 )
 FASTEST_GIF = 50.0  # frames/s: GIF counts in 1/100 s, and browsers slow a delay of one hundredth down to ten
-
-PRESETS: Mapping[str, Mapping[str, object]] = MappingProxyType(
-    {
-        "web": {"photo.max_side": 1280, "video.quality": 75, "video.max_bytes": "8MB"},
-        "wallpaper": {"photo.max_side": 3840, "video.quality": 92},
-        # 12.5 frames/s is 8 hundredths a frame, exact in a GIF; at 15 the delays would alternate.
-        "gif": {"photo.max_side": 640, "loop.fps": 12.5},
-        "story": {"photo.aspect": "9:16", "photo.fit": "crop", "photo.max_side": 1920, "video.quality": 85},
-    }
-)
-PRESET_SUFFIX: Mapping[str, str] = MappingProxyType({"gif": ".gif"})  # of an output named by us; others: .mp4
 
 
 def check_outputs(config: VideoConfig, *, fps: float | None = None) -> None:

@@ -1,0 +1,100 @@
+"""Figures of the loops on a folder of samples (NAME/photo.png, mask.png, motion.npy) or of plain photos, and a sheet.
+
+python examples/eval_loops.py ../shared/data/stylecinegan_samples --sheet sheet.png
+python examples/eval_loops.py PHOTO.jpg ... --sheet sheet.png [--max-side 1280]
+
+Frames are measured before any encoding. Limits are those of the project: frame 0 within 1/255 of the photo, static
+pixels equal, seam 0.8-1.2, neighbour differences within 10 % of their median, texture 0.9-1.1.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cinegan_cli.config import Config
+from cinegan_cli.evaluation.loop import LoopMeter
+from cinegan_cli.pipeline import prepare, render
+from cinegan_cli.stages.mask import overlay
+from cinegan_cli.stages.motion_picture import colour_wheel
+
+TILE = 300
+
+
+def tile(picture: np.ndarray) -> np.ndarray:
+    """Fit into a square, the rest black."""
+    scale = TILE / max(picture.shape[:2])
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    out = np.zeros((TILE, TILE, 3), np.uint8)
+    out[: small.shape[0], : small.shape[1]] = small
+    return out
+
+
+def options_of(path: Path) -> tuple[Path, dict[str, object]]:
+    """The photo of a sample folder with its mask and motion, or a photo alone."""
+    if path.is_dir():
+        return path / "photo.png", {"mask": path / "mask.png", "motion": path / "motion.npy"}
+    return path, {}
+
+
+def measure(path: Path, common: dict[str, object]) -> tuple[str, bool, np.ndarray]:
+    """One row of the table, whether it is within the limits, and one row of the sheet."""
+    photo, options = options_of(path)
+    config = Config.from_options(**options, **common)
+    scene = prepare(photo, config)
+    still = scene.photo.pixels_u8.numpy()
+    meter = LoopMeter(photo=still, mask=scene.mask.alpha.numpy())
+    count = config.loop.frames
+    shown, first = [], 0
+    for t, frame in enumerate(render(scene, config)):
+        meter.add(frame)
+        if t == 0:
+            first = int(cv2.absdiff(frame, still).max())
+        if t in (0, count // 4, count // 2, 3 * count // 4):
+            shown.append(tile(frame))
+    loop = meter.report()
+    good = (
+        first <= 1
+        and not loop.static_error
+        and 0.8 <= loop.seam <= 1.2
+        and loop.pulse <= 0.1
+        and all(0.9 <= texture <= 1.1 for texture in loop.texture)
+    )
+    texture = " ".join(f"{value:.3f}" for value in loop.texture)
+    moving = float(scene.mask.alpha.mean())
+    row = (
+        f"| {path.stem} | {count} | {first} | {loop.static_error} | {loop.seam:.3f} | {loop.slowest:.3f}-{loop.fastest:.3f} "
+        f"| {texture} | {moving:.0%} | {scene.mask.confidence:.2f} | {'ok' if good else 'OUTSIDE'} |"
+    )
+    pictures = [tile(overlay(scene.photo, scene.mask).numpy()), tile(colour_wheel(scene.motion).numpy()), *shown]
+    return row, good, np.hstack(pictures)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("paths", type=Path, nargs="+")
+    parser.add_argument("--sheet", type=Path, default=Path("sheet.png"))
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--fps", type=float, default=30.0)
+    parser.add_argument("--max-side", type=int, default=3840)
+    parser.add_argument("--warp", default="coordinates")
+    parser.add_argument("--blend", default="contrast")
+    arguments = vars(parser.parse_args())
+    paths, sheet = arguments.pop("paths"), arguments.pop("sheet")
+    if len(paths) == 1 and paths[0].is_dir() and not (paths[0] / "photo.png").exists():
+        paths = sorted(p for p in paths[0].iterdir() if p.is_dir())
+    print("| photo | frames | frame 0 | static | seam | steps / median | texture at 1/4 1/2 3/4 | moves | sure | |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    rows, outside = [], 0
+    for path in paths:
+        row, good, pictures = measure(path, arguments)
+        print(row, flush=True)
+        outside += not good
+        rows.append(pictures)
+        cv2.imwrite(str(sheet), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))
+    print(f"{len(paths) - outside} of {len(paths)} within all limits; pictures in {sheet}")
+
+
+if __name__ == "__main__":
+    main()
