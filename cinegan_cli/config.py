@@ -174,7 +174,7 @@ class Config:
         A preset fills in what is not given. Raises `UsageError` for unknown names and for values out of range.
         """
         given = {name: value for name, value in options.items() if value is not None}
-        merged = {**PRESETS.get(given.get("preset", ""), {}), **given}
+        merged = {**PRESETS.get(str(given.get("preset")), {}), **given}
         sections = {f.name: section_from(type(f.default), merged) for f in fields(cls)}
         if merged:
             raise UsageError(
@@ -228,7 +228,7 @@ def checked(f: Field[Any], hint: Any, value: Any) -> Any:
     if get_origin(kind) is tuple:
         return _checked_tuple(option, kind, value)
     if kind is Path:
-        return Path(value)
+        return _checked_path(option, value)
     if kind in (int, float):
         return _checked_number(option, kind, value, f)
     if kind in (bool, str) and not isinstance(value, kind):
@@ -249,9 +249,11 @@ def _checked_number(option: str, kind: type, value: Any, f: Field[Any]) -> Any:
 def _checked_tuple(option: str, kind: Any, value: Any) -> Any:
     """Tuples of paths, or of points and arrows."""
     item = get_args(kind)[0]
+    if not isinstance(value, str | Path | list | tuple):
+        raise UsageError(f"{option} must be a list, got {value!r}")
     values = (value,) if isinstance(value, str | Path) else tuple(value)
     if item is Path:
-        return tuple(Path(v) for v in values)
+        return tuple(_checked_path(option, v) for v in values)
     size = len(get_args(item))
     try:
         numbers = tuple(tuple(float(x) for x in v) for v in values)
@@ -260,6 +262,12 @@ def _checked_tuple(option: str, kind: Any, value: Any) -> Any:
     if len(numbers) != len(values) or any(len(v) != size for v in numbers):
         raise UsageError(f"{option} must be a list of {size} numbers each, got {value!r}")
     return numbers
+
+
+def _checked_path(option: str, value: Any) -> Path:
+    if not isinstance(value, str | Path):
+        raise UsageError(f"{option} must be the name of a file, got {value!r}")
+    return Path(value)
 
 
 def _located_settings() -> Iterator[tuple[str, Field[Any]]]:

@@ -20,8 +20,9 @@ from cinegan_cli.stages.inversion import moving_layer, pyramid
 from cinegan_cli.stages.mask import make_mask
 from cinegan_cli.stages.motion import make_motion
 from cinegan_cli.stages.photo import read_photo
-from cinegan_cli.stages.video import check_outputs, write_loop
-from cinegan_cli.stages.video_outputs import Written
+from cinegan_cli.stages.pictures import keep_inputs
+from cinegan_cli.stages.video import check_outputs, is_pattern, write_loop
+from cinegan_cli.stages.video_outputs import Written, existing_frames
 from cinegan_cli.stages.warp import warped_frames
 from cinegan_cli.types import Mask, Motion, Photo
 
@@ -74,7 +75,7 @@ def animate(photo: str | Path, config: Config, *, progress: Progress | None = No
     doubts about the mask raise `CheckError` before rendering.
     """
     started = time.perf_counter()
-    check_outputs(config.video, fps=config.loop.fps)
+    check_plan(Path(photo), config)
     tell = progress or _silent
     scene = prepare(Path(photo), config, progress=tell)
     count = config.loop.frames
@@ -96,6 +97,20 @@ def animate(photo: str | Path, config: Config, *, progress: Progress | None = No
         confidence=scene.mask.confidence,
         notices=scene.notices,
     )
+
+
+def check_plan(photo: Path, config: Config) -> None:
+    """Refuse, before any work, outputs that cannot be written or would replace an input; see `check_outputs`."""
+    read = input_files(photo, config)
+    keep_inputs(config.video.out, read)
+    check_outputs(config.video, fps=config.loop.fps)
+    for pattern in filter(is_pattern, config.video.out):
+        keep_inputs(existing_frames(pattern), read)
+
+
+def input_files(photo: Path, config: Config) -> tuple[Path | None, ...]:
+    """The files that a run reads, None for those not given."""
+    return photo, config.mask.mask, config.mask.freeze, config.motion.motion, config.motion.hints
 
 
 def prepare(photo_path: Path, config: Config, *, progress: Progress | None = None) -> Scene:

@@ -92,7 +92,12 @@ ALWAYS_INLINE void add_source(const JointSampleParams& p, int source, Index y, I
   }
   for (Index c = 0; block.count > 0 && c < p.channels; ++c) {
     gather_block<K, float>(p.image + c * plane, p.width, &block, sums);
-    for (int i = 0; i < block.count; ++i) out[c * plane + block.pixel[i]] += shares[i] * sums[i];
+    float* to = out + c * plane;
+    if (block.count == end - start) {  // without gaps: vector code
+      for (int i = 0; i < block.count; ++i) to[start + i] += shares[i] * sums[i];
+    } else {
+      for (int i = 0; i < block.count; ++i) to[block.pixel[i]] += shares[i] * sums[i];
+    }
   }
 }
 

@@ -168,7 +168,7 @@ def _failing(error: int) -> Callable[..., Any]:
 
 def no_permission(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """What `os.access` says of a read-only folder (permission bits do not bind root, who runs CI)."""
-    patch.setattr(os, "access", lambda *arguments, **keywords: False)
+    patch.setattr(os, "access", lambda path, mode, **keywords: not mode & os.W_OK)
 
 
 def no_new_folders(patch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -64,8 +64,8 @@ class Outcome:
 
     @property
     def complaints(self) -> list[str]:
-        """Lines on stderr that are no notes."""
-        return [line for line in self.stderr.splitlines() if not line.startswith("note: ")]
+        """Lines on stderr that are no notes, but for the empty one that click prints after ^C."""
+        return [line for line in self.stderr.splitlines() if line and not line.startswith("note: ")]
 
 
 def invoke(arguments: str, capfd: pytest.CaptureFixture[str]) -> Outcome:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from cinegan_cli.errors import ExitStatus
 from tests import bad_files as bad
@@ -33,6 +34,7 @@ FIELD = f"animate photo.png --mask mask.png {QUICK} --out loop.mp4"
 MOVE = f"{FIELD} --motion"
 HINTS = f"{FIELD} --hints hints.json"
 FROM = "animate --from saved.json --out loop.mp4"
+OVER = f"animate 01.png --mask mask.png {QUICK}"
 RENDER = f"render photo.png {QUICK} --out loop.mp4"
 LONG = "n" * 300
 
@@ -49,6 +51,23 @@ class Case(NamedTuple):
     words: str
     make: bad.Make | None = None
     fault: bad.Fault | None = None
+
+
+def _frames(folder: Path, *, broken: bool = False, wider: bool = False) -> None:
+    (folder / "frames").mkdir()
+    for index in range(4):
+        blank(f"frames/{index}.png", 64 + 2 * (wider and index == 2), 48, "RGB", 20 * index)(folder)
+    if broken:
+        text("frames/2.png")(folder)
+
+
+def _webp(folder: Path) -> None:
+    with Image.open(folder / "photo.png") as photo:
+        photo.save(folder / "a.webp")
+
+
+def _numbered(folder: Path) -> None:
+    (folder / "photo.png").rename(folder / "01.png")
 
 
 CASES = [
@@ -149,6 +168,10 @@ CASES = [
     Case("existing frames", f"{ANIMATE} --out %04d.png", ENCODER, "--overwrite", text("0001.png", "mine")),
     Case("existing settings", LOOP, ENCODER, "--no-sidecar", text("loop.json", '{"mine": 1}')),
     Case("existing folder", LOOP, ENCODER, "is a folder", folder_named("loop.mp4")),
+    Case("output over the photo", "animate a.webp --out a.webp --overwrite", USAGE, "is an input", _webp),
+    Case("frames over the photo", f"{OVER} --out 0%d.png --overwrite", USAGE, "is an input", _numbered),
+    Case("settings over the hints", f"{OVER} --hints a.json --out a.mp4", USAGE, "is an input", text("a.json")),
+    Case("output is a link to itself", LOOP, ENCODER, "exists", lambda f: (f / "loop.mp4").symlink_to("loop.mp4")),
     Case("same output twice", f"{LOOP} --out ./loop.mp4", USAGE, "twice"),
     Case("frames without number", f"{ANIMATE} --out frame.png", USAGE, "%04d.png"),
     Case("number in the folder", f"{ANIMATE} --out %d/%04d.png", USAGE, "file name"),
@@ -211,39 +234,43 @@ CASES = [
     Case("memory runs out", LOOP, INTERNAL, "memory", fault=after_a_frame(raising(MemoryError()))),
     Case("CUDA that is not there", f"{LOOP} --device cuda", USAGE, "--device cuda"),
     # ---- the other commands
+    Case("no command", "", USAGE, "--help"),
+    Case("train: no command", "train", USAGE, "cinegan train --help"),
     Case("unknown command", "animat photo.png", USAGE, "animat"),
     Case("mask: photo missing", "mask bad.png --out m.png", INPUT, "no such file"),
     Case("mask: no --out", "mask photo.png", USAGE, "--out"),
     Case("mask: unknown kind", "mask photo.png --out m.jpg", USAGE, ".png"),
     Case("mask: overlay of unknown kind", "mask photo.png --out m.png --overlay o.gif", USAGE, "--overlay"),
     Case("mask: exists", "mask photo.png --out mask.png", ENCODER, "--overwrite"),
-    Case("mask: over the photo", "mask photo.png --out m.png --overlay photo.png", ENCODER, "--overwrite"),
+    Case("mask: over the photo", "mask photo.png --out m.png --overlay photo.png --overwrite", USAGE, "is an input"),
     Case("mask: no folder", "mask photo.png --out a/m.png", ENCODER, "does not exist"),
     Case("mask: same file twice", "mask photo.png --out m.png --overlay m.png", USAGE, "twice"),
     Case(
         "mask: disk full",
         "mask photo.png --mask mask.png --out m.png",
         ENCODER,
-        "disk is full",
+        "No space left",
         fault=bad.no_new_pictures,
     ),
     Case("motion: bad ending", "motion photo.png --out m.txt", USAGE, ".npy or .flo"),
     Case("motion: .npz", "motion photo.png --out m.npz", USAGE, ".npy or .flo"),
     Case("motion: picture of bad kind", "motion photo.png --out m.npy --picture m.jpg", USAGE, "--picture"),
     Case("motion: exists", "motion photo.png --out motion.npy", ENCODER, "--overwrite"),
-    Case("motion: the photo's name", "motion photo.png --out photo.npy", ENCODER, "photo.png"),
+    Case(
+        "motion: over the photo", "motion photo.png --out m.npy --picture photo.png --overwrite", USAGE, "is an input"
+    ),
     Case(
         "motion: disk full",
         "motion photo.png --mask mask.png --out m.npy",
         ENCODER,
-        "disk is full",
+        "No space left",
         fault=bad.no_new_arrays,
     ),
     Case(
         "motion: disk full for the picture",
         "motion photo.png --mask mask.png --out m.npy",
         ENCODER,
-        "disk is full",
+        "No space left",
         fault=bad.no_new_pictures,
     ),
     Case("render: no motion", f"{RENDER} --mask mask.png", USAGE, "--motion"),
@@ -251,7 +278,7 @@ CASES = [
     Case("render: motion missing", f"{RENDER} --mask mask.png --motion bad.npy", INPUT, "no such motion file"),
     Case("render: speed -1", f"{RENDER} --mask mask.png --motion motion.npy --speed -1", USAGE, "--speed"),
     Case("render: a folder", f"render . {QUICK} --mask mask.png --motion motion.npy --out loop.mp4", INPUT, "folder"),
-    Case("check: missing", "check loop.mp4", INPUT, "no such file"),
+    Case("check: missing", "check loop.mp4", INPUT, "No such file"),
     Case("check: text", "check loop.mp4", INPUT, "loop.mp4", text("loop.mp4")),
     Case("check: empty file", "check loop.mp4", INPUT, "loop.mp4", text("loop.mp4", "")),
     Case("check: empty folder", "check frames", INPUT, "no frames", folder_named("frames")),
@@ -269,21 +296,14 @@ CASES = [
     ),
     Case("train: no such model", "train moods", USAGE, "moods"),
     Case("train mask: no data", "train mask --data nowhere --work new/work", INPUT, "manifest.csv"),
+    Case("train mask: no place for results", "train mask --work photo.png/x", INPUT, "manifest.csv"),
     Case("train mask: steps 0", "train mask --steps 0", USAGE, "--steps"),
     Case("train mask: steps x", "train mask --steps x", USAGE, "--steps"),
     Case("train mask: unknown device", "train mask --device abacus --work new", USAGE, "--device"),
     Case("doctor: unknown option", "doctor --fix", USAGE, "--fix"),
-    Case("completion: no shell", "completion", USAGE, "SHELL"),
+    Case("completion: no shell", "completion", USAGE, "bash, zsh, fish"),
     Case("completion: unknown shell", "completion powershell", USAGE, "powershell"),
 ]
-
-
-def _frames(folder: Path, *, broken: bool = False, wider: bool = False) -> None:
-    (folder / "frames").mkdir()
-    for index in range(4):
-        blank(f"frames/{index}.png", 64 + 2 * (wider and index == 2), 48, "RGB", 20 * index)(folder)
-    if broken:
-        text("frames/2.png")(folder)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def animate(
     """
     photo, config = resolve(photo, given(options), settings_file, preview=preview)
     printer = Printer(quiet, as_json)
-    if photo.is_dir():
+    if os.path.isdir(photo):  # False also for a name that the system cannot take
         from cinegan_cli.cli.batch import animate_folder
 
         animate_folder(photo, config, printer, sidecar=sidecar, dry_run=dry_run)

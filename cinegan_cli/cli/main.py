@@ -38,7 +38,7 @@ class LazyGroup(click.Group):
         return command
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=LazyGroup, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="cinegan")
 @click.option("--traceback", is_flag=True, help="Show where an error comes from; for bug reports.")
 def cinegan(traceback: bool) -> None:
@@ -67,7 +67,7 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted; nothing unfinished was left behind", ExitStatus.INTERRUPTED)
     except click.ClickException as error:
-        return _fail(_one_line(error.format_message()), ExitStatus.USAGE)
+        return _fail(_advised(error), ExitStatus.USAGE)
     except CineganError as error:
         if "--traceback" in arguments:
             raise
@@ -78,6 +78,8 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if "--traceback" in arguments:
             raise
+        if _out_of_memory(error):
+            return _fail("not enough memory for this picture; try a smaller --max-side", ExitStatus.INTERNAL)
         what = f"internal error: {type(error).__name__}: {_one_line(str(error))}"
         return _fail(f"{what}; please report it with the output of `cinegan --traceback ...`", ExitStatus.INTERNAL)
 
@@ -87,8 +89,21 @@ def _fail(message: str, status: ExitStatus) -> int:
     return int(status)
 
 
+def _advised(error: click.ClickException) -> str:
+    """What click says, and where to read on."""
+    message = _one_line(error.format_message())
+    context = getattr(error, "ctx", None)
+    return message if context is None else f"{message.rstrip('.')}; see {context.command_path} --help"
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Python's own error, or what torch (CPU, CUDA) and OpenCV say."""
+    phrases = ("can't allocate memory", "out of memory", "Insufficient memory")
+    return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases)
 
 
 def _interrupt(signum: int, frame: object) -> NoReturn:

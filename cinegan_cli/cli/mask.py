@@ -33,7 +33,7 @@ def mask(
     from cinegan_cli.stages.mask import overlay as tinted
     from cinegan_cli.stages.pictures import require_free, write_pictures
 
-    require_free((out, overlay), overwrite)
+    require_free((out, overlay), overwrite, inputs=(photo, config.mask.mask, config.mask.freeze))
     picture, found = find_mask(photo, config)
     write_pictures({out: mask_to_u8(found).numpy(), overlay: tinted(picture, found).numpy()})
     printer = Printer(quiet, as_json)

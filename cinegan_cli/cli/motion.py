@@ -9,6 +9,7 @@ import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options, require_suffix
 from cinegan_cli.config import Config, MaskConfig, MotionConfig, PhotoConfig, RunConfig
+from cinegan_cli.errors import OutputError
 
 
 @click.command()
@@ -24,19 +25,23 @@ def motion(
     photo: Path, out: Path, picture: Path | None, overwrite: bool, quiet: bool, as_json: bool, **options: Any
 ) -> None:
     """Write how PHOTO would move: a motion field, and a picture of it (hue is direction, saturation speed)."""
-    picture = picture or out.with_suffix(".png")
+    picture = picture or out.with_name(out.stem + "_colours.png")  # never the name of the photo
     require_suffix(out, (".npy", ".flo"), "--out")
     require_suffix(picture, (".png",), "--picture")
     config = Config.from_options(**given(options))
-    from cinegan_cli.pipeline import prepare
+    from cinegan_cli.pipeline import input_files, prepare
     from cinegan_cli.stages.motion_picture import colour_wheel
     from cinegan_cli.stages.motion_files import write_motion
     from cinegan_cli.stages.pictures import require_free, write_pictures
 
-    require_free((out, picture), overwrite)
+    require_free((out, picture), overwrite, inputs=input_files(photo, config))
     scene = prepare(photo, config)
-    write_motion(out, scene.motion)
     write_pictures({picture: colour_wheel(scene.motion).numpy()})
+    try:
+        write_motion(out, scene.motion)
+    except OutputError:
+        picture.unlink(missing_ok=True)
+        raise
     printer = Printer(quiet, as_json)
     for notice in scene.notices:
         printer.notice(notice)

@@ -36,7 +36,7 @@ def resolve(
     if "preset" in options:  # a preset typed now wins over what the file says, not over other options typed now
         merged = {k: v for k, v in merged.items() if k in options or k not in PRESETS.get(options["preset"], {})}
     if not merged.get("out"):
-        if photo.is_dir():
+        if os.path.isdir(photo):  # False also for a name that the system cannot take
             raise UsageError(f"{photo} is a folder: name the folder of the loops with --out")
         merged["out"] = (Path(photo.stem + (".gif" if merged.get("preset") == "gif" else ".mp4")),)
     return photo, Config.from_options(**merged)
@@ -44,13 +44,15 @@ def resolve(
 
 def animate_one(photo: Path, config: Config, printer: Printer, *, sidecar: bool, dry_run: bool) -> None:
     """Render one photo and print the summary. Raises `CheckError` under --strict when the loop is not clean."""
-    from cinegan_cli.pipeline import animate
-    from cinegan_cli.stages.video import check_outputs
+    from cinegan_cli.pipeline import animate, check_plan, input_files
+    from cinegan_cli.stages.pictures import keep_inputs
 
-    check_outputs(config.video, fps=config.loop.fps)
+    check_plan(photo, config)
     settings_path = sidecar_path(config.video.out[0]) if sidecar else None
-    if settings_path is not None and settings_path.exists() and not config.video.overwrite:
-        _require_sidecar(settings_path)
+    if settings_path is not None:
+        keep_inputs((settings_path,), input_files(photo, config))
+        if settings_path.exists() and not config.video.overwrite:
+            _require_sidecar(settings_path)
     if dry_run:
         print_plan(photo, config, printer)
         return
@@ -168,7 +170,7 @@ def read_sidecar(path: Path) -> tuple[Path, dict[str, Any]]:
         values = json.loads(path.read_text())
     except OSError as error:
         raise InputError(f"{path}: cannot read the settings: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: not a settings file of cinegan: no JSON; --from takes the .json beside a loop"
         ) from error

@@ -11,7 +11,7 @@ from cinegan_cli.config import section_from
 from cinegan_cli.training.mask_config import MaskTrainConfig
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def train() -> None:
     """Train a model on your own data."""
 
@@ -25,7 +25,10 @@ def mask(quiet: bool, as_json: bool, **options: Any) -> None:
     The data are laid out as the README says: photos/NAME.jpg and annotated/NAME_mask.png (0 static, 1 sky, 2 water).
     Started again with the same --work it goes on where it was stopped.
     """
+    from cinegan_cli.pipeline import pick_device
     from cinegan_cli.training.mask import train as run
 
-    path = run(section_from(MaskTrainConfig, given(options)))
+    config = section_from(MaskTrainConfig, given(options))
+    pick_device(config.device)
+    path = run(config)
     Printer(quiet, as_json).result(str(path), {"weights": str(path)})

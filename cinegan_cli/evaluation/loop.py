@@ -84,6 +84,9 @@ class LoopMeter:
     def add(self, frame: Frame) -> None:
         """Take the next frame; the caller may change it afterwards."""
         frame = np.array(frame)
+        before = self._waiting[0] if self._waiting else self._last
+        if before is not None and frame.shape != before.shape:
+            raise InputError("the frames differ in size; name a folder with the frames of one loop")
         if self._moving is None:
             self._waiting.append(frame)
             if self._mask is not None or len(self._waiting) == PROBE_FRAMES:
@@ -152,8 +155,6 @@ class LoopMeter:
         if self._last is None:
             self._first = frame
         else:
-            if frame.shape != self._last.shape:
-                raise InputError("the frames differ in size; name a folder with the frames of one loop")
             self._steps.append(self._difference(self._last, frame))
         self._last = frame
         grey = _grey(frame)

@@ -39,6 +39,10 @@ def sample(
         [B, C, h, w] in the type and memory layout of `image`; computed in float64 for float64 images, else in float32
         (half types are cast at the edge). Positions that are NaN or infinite give 0, and gradient 0.
 
+    Lanczos-3 is the default by measurement: over 15 shifts by quarters of a pixel of 5 photos it keeps 0.90 of the mean
+    |Laplacian| at 39.6 dB from the truth; bicubic 0.80 at 39.4 dB, bilinear 0.65 at 38.2 dB; `joint_sample` takes 1.3
+    times as long with it as with bicubic (`examples/bench_sample.py`).
+
     Image and positions have gradients; second derivatives are refused. CPU results have the same bits for any number of
     threads. The CUDA gradient of the image adds with atomics; under `torch.use_deterministic_algorithms(True)` the
     reference, which is deterministic there, runs instead.

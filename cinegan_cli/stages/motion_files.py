@@ -55,7 +55,7 @@ def write_motion(path: Path, motion: Motion) -> None:
     try:
         _write_whole(path, field, suffix)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}; choose another place") from error
 
 
 def _write_whole(path: Path, field: NDArray[np.float32], suffix: str) -> None:

@@ -60,7 +60,7 @@ def read_hints(path: Path, source_size: tuple[int, int]) -> list[Stroke]:
         drawing = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a labelme file (no JSON: {error})") from error
     try:
         scale = _scale(drawing, source_size)

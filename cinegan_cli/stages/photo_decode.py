@@ -55,9 +55,9 @@ def decode_picture(path: Path, *, background: tuple[int, int, int], convert_prof
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The file opened by Pillow, header only."""
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder, not a picture; name a file in it")
     try:
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder, not a picture; name a file in it")
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty (0 bytes); copy or download it again")
         with path.open("rb") as file:

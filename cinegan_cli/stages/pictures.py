@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cinegan_cli.errors import OutputError
+from cinegan_cli.errors import OutputError, UsageError
 
 
-def require_free(paths: Sequence[Path], overwrite: bool) -> None:
-    """Raise `OutputError` for a path that exists (without `overwrite`), is a folder, or whose folder does not exist."""
+def require_free(paths: Sequence[Path], overwrite: bool, *, inputs: Iterable[Path | None]) -> None:
+    """Refuse outputs of one command that cannot be written, or must not be.
+
+    Raises `OutputError` for a path that exists (without `overwrite`), is a folder, or whose folder does not exist;
+    `UsageError` for one named twice and for one of `inputs`, which not even `overwrite` replaces.
+    """
+    keep_inputs(paths, inputs)
+    if len(set(map(os.path.realpath, paths))) < len(paths):
+        raise UsageError(f"{paths[0]}: named twice; give every output its own name")
     for path in paths:
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; name a file in it")
@@ -22,6 +29,14 @@ def require_free(paths: Sequence[Path], overwrite: bool) -> None:
             raise OutputError(f"{path}: exists already; add --overwrite or name another file")
         if not path.parent.is_dir():
             raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first")
+
+
+def keep_inputs(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None:
+    """Raise `UsageError` when an output would replace a file that it is made from."""
+    read = {os.path.realpath(path) for path in inputs if path is not None}
+    for path in outputs:
+        if os.path.realpath(path) in read:
+            raise UsageError(f"{path}: is an input of this run; give the output another name")
 
 
 def write_pictures(pictures: Mapping[Path, NDArray[np.uint8]]) -> None:

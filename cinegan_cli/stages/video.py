@@ -6,7 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -60,11 +60,14 @@ def check_outputs(config: VideoConfig, *, fps: float | None = None) -> None:
     seen: set[Path] = set()
     for path in config.out:
         _check_kind(path, fps)
-        place = path.absolute() if is_pattern(path) else path.resolve()
+        place = path.absolute() if is_pattern(path) else Path(os.path.realpath(path))
         if place in seen:
             raise UsageError(f"{path}: named twice; give every output its own --out")
         seen.add(place)
-        _check_place(path, config.overwrite)
+        try:
+            _check_place(path, config.overwrite)
+        except OSError as error:
+            raise _output_error(error, path) from error
     parse_bytes(config.max_bytes)
     if not all(map(is_pattern, config.out)):
         ffmpeg_executable()
@@ -137,6 +140,8 @@ def _check_place(path: Path, overwrite: bool) -> None:
         folder = folder.parent
     if not folder.is_dir():
         raise OutputError(f"{path}: {folder} is a file, not a folder; choose another place")
+    with suppress(FileNotFoundError):  # but not: that the longest name we shall use is too long
+        os.lstat(temporary_beside(path.absolute(), ".palette.png"))
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {folder} cannot be written to; choose another place")
 

@@ -24,11 +24,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cinegan_cli.checkpoints.bundle import Bundle, load_strictly, read_bundle, write_bundle
-from cinegan_cli.errors import InputError
+from cinegan_cli.errors import InputError, OutputError
 from cinegan_cli.nn.segmentation import STRIDE, SegmentationConfig, SegmentationNet, network_size
 from cinegan_cli.training.mask_augment import augment
 from cinegan_cli.training.mask_config import MaskTrainConfig
-from cinegan_cli.training.mask_data import MOVING, SKY, STATIC, WATER, Example, read_examples, resize
+from cinegan_cli.training.mask_data import MOVING, SKY, STATIC, WATER, Example, read_examples, require_data, resize
 from cinegan_cli.training.mask_loss import Scores, score, segmentation_loss
 
 _SHAPES = ((1.0, 0.66), (1.0, 0.66), (1.0, 0.56), (1.0, 0.75), (0.75, 1.0), (1.0, 1.0))  # of batches; sides over `side`
@@ -40,9 +40,10 @@ def train(config: MaskTrainConfig) -> Path:
 
     Each member's scores on its own fold are printed and kept in `work`/scores.json. The same configuration and data
     give the same weights on the same machine, whether interrupted and resumed or not.
-    Raises InputError when the data cannot be read.
+    Raises InputError when the data cannot be read, OutputError when the folders of the results cannot be made.
     """
-    config.work.mkdir(parents=True, exist_ok=True)
+    require_data(config.data)
+    _make_folders(config)
     members = range(config.members)
     if config.workers == 1:
         scores = [train_member(config, k) for k in members]
@@ -53,6 +54,15 @@ def train(config: MaskTrainConfig) -> Path:
     (config.work / "scores.json").write_text(json.dumps(report, indent=1))
     _assemble(config)
     return config.out
+
+
+def _make_folders(config: MaskTrainConfig) -> None:
+    """Before hours of work: where its results go. Raises OutputError."""
+    for folder in (config.work, config.out.parent):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be made: {error.strerror}; choose another --work or --out") from error
 
 
 def train_member(config: MaskTrainConfig, member: int) -> Scores:

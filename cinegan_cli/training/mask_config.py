@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from cinegan_cli.config import setting
 
@@ -29,6 +30,6 @@ class MaskTrainConfig:
     seed: int = setting(0, "Seed of weights, order and augmentation.", minimum=0)
     workers: int = setting(1, "Members trained at the same time, one process each.", minimum=1)
     threads: int = setting(1, "CPU threads of each process.", minimum=1)
-    device: str = setting("cpu", "Where to train: cpu or cuda.")
+    device: Literal["cpu", "cuda"] = setting("cpu", "Where to train.")
     save_every: int = setting(150, "Steps between checkpoints and validations.", minimum=1)
     resume: bool = setting(False, "Go on from the checkpoints in --work.")

@@ -39,9 +39,7 @@ def read_examples(data: Path, annotations: Path | None, side: int) -> list[Examp
     pictures, at any size. side: long side of the examples in pixels.
     Raises InputError when the manifest is missing or a label picture does not fit its photo.
     """
-    manifest = data / "manifest.csv"
-    if not manifest.is_file():
-        raise InputError(f"{manifest}: not found; --data must name a folder with manifest.csv, photos/ and annotated/")
+    manifest = require_data(data)
     with manifest.open(newline="") as lines:
         rows = [r for r in csv.DictReader(lines) if r["file"].startswith("photos/")]
     examples = []
@@ -53,6 +51,14 @@ def read_examples(data: Path, annotations: Path | None, side: int) -> list[Examp
         examples.append(_read(path.stem, row["split"], path, labels, side))
     samples = [mask.parent for mask in sorted((data / "stylecinegan_samples").glob("*/mask.png"))]
     return examples + [_read(f.name, "train", f / "photo.png", f / "mask.png", side, binary=True) for f in samples]
+
+
+def require_data(data: Path) -> Path:
+    """The manifest of `data`. Raises InputError when there is none."""
+    manifest = data / "manifest.csv"
+    if not manifest.is_file():
+        raise InputError(f"{manifest}: not found; --data must name a folder with manifest.csv, photos/ and annotated/")
+    return manifest
 
 
 def _find_labels(name: str, data: Path, annotations: Path | None) -> Path | None:
