@@ -272,7 +272,7 @@ def _checked_path(option: str, value: Any) -> Path:
 
 def _located_settings() -> Iterator[tuple[str, Field[Any]]]:
     for section in fields(Config):
-        for f in fields(type(section.default)):
+        for f, _ in settings(type(section.default)):
             yield section.name, f
 
 

@@ -64,8 +64,10 @@ def measure(path: Path, common: dict[str, object]) -> tuple[str, bool, np.ndarra
     texture = " ".join(f"{value:.3f}" for value in loop.texture)
     moving = float(scene.mask.alpha.mean())
     steps = f"{loop.slowest:.3f}-{loop.fastest:.3f}"
-    row = f"| {path.stem} | {count} | {first} | {loop.static_error} | {loop.seam:.3f} | {steps} | {texture} "
+    row = (
+        f"| {path.stem} | {count} | {first} | {loop.static_error} | {loop.seam:.3f} | {steps} | {texture} "
         f"| {moving:.0%} | {scene.mask.confidence:.2f} | {'ok' if good else 'OUTSIDE'} |"
+    )
     pictures = [tile(overlay(scene.photo, scene.mask).numpy()), tile(colour_wheel(scene.motion).numpy()), *shown]
     return row, good, np.hstack(pictures)
 

@@ -234,7 +234,6 @@ CASES = [
     Case("memory runs out", LOOP, INTERNAL, "memory", fault=after_a_frame(raising(MemoryError()))),
     Case("CUDA that is not there", f"{LOOP} --device cuda", USAGE, "--device cuda"),
     # ---- the other commands
-    Case("no command", "", USAGE, "--help"),
     Case("train: no command", "train", USAGE, "cinegan train --help"),
     Case("unknown command", "animat photo.png", USAGE, "animat"),
     Case("mask: photo missing", "mask bad.png --out m.png", INPUT, "no such file"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -38,10 +40,15 @@ class LazyGroup(click.Group):
         return command
 
 
-@click.group(cls=LazyGroup, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="cinegan")
+@click.pass_context
 @click.option("--traceback", is_flag=True, help="Show where an error comes from; for bug reports.")
-def cinegan(traceback: bool) -> None:
+def cinegan(context: click.Context, traceback: bool) -> int:
     """Turn one landscape photo into a seamless, full-resolution looping video.
 
     \b
@@ -51,6 +58,9 @@ def cinegan(traceback: bool) -> None:
     Exit statuses: 0 done, 1 internal error, 2 wrong usage, 3 unreadable input, 4 model missing,
     5 output not written, 6 some files of a batch failed, 7 check failed, 130 interrupted.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+    return ExitStatus.USAGE
 
 
 def main() -> NoReturn:
@@ -60,9 +70,9 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status; every error is one line on stderr."""
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        outcome: Any = cinegan.main(arguments, prog_name="cinegan", standalone_mode=False)
+        with _stopping_once():
+            outcome: Any = cinegan.main(arguments, prog_name="cinegan", standalone_mode=False)
         return int(outcome or ExitStatus.OK)
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted; nothing unfinished was left behind", ExitStatus.INTERRUPTED)
@@ -106,5 +116,21 @@ def _out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases)
 
 
-def _interrupt(signum: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+@contextmanager
+def _stopping_once() -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal raise KeyboardInterrupt, once: a second one would disturb the cleanup."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is not known on Windows
+    known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
+    heeded = [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]  # nohup, background jobs
+
+    def stop(signum: int, frame: object) -> NoReturn:
+        for number in heeded:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -30,8 +30,8 @@ def motion(
     require_suffix(picture, (".png",), "--picture")
     config = Config.from_options(**given(options))
     from cinegan_cli.pipeline import input_files, prepare
-    from cinegan_cli.stages.motion_picture import colour_wheel
     from cinegan_cli.stages.motion_files import write_motion
+    from cinegan_cli.stages.motion_picture import colour_wheel
     from cinegan_cli.stages.pictures import require_free, write_pictures
 
     require_free((out, picture), overwrite, inputs=input_files(photo, config))

@@ -88,6 +88,16 @@ def _warn_once(device_type: str, cause: str) -> None:
     warnings.warn(f"cinegan runs its slow PyTorch operators on {device_type}: {cause}", RuntimeWarning, stacklevel=4)
 
 
+def is_plain(*tensors: Tensor) -> bool:
+    """True when a kernel may be called without PyTorch's dispatcher: no compilation, no gradient, no subclass.
+
+    The first call of any custom operator imports 800 modules of the compiler, which takes longer than a small loop.
+    """
+    return not torch.compiler.is_compiling() and all(
+        type(t) in (Tensor, torch.nn.Parameter) and not (t.requires_grad and torch.is_grad_enabled()) for t in tensors
+    )
+
+
 def best_simd() -> int:
     """The widest instruction set that the kernels and this processor share, an index into `SIMD_LEVELS`."""
     assert extension is not None

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cinegan_cli.ops import _native
 from cinegan_cli.ops._checks import check_device, check_tensor
-from cinegan_cli.ops._native import Backend, extension, runs_native
+from cinegan_cli.ops._native import Backend, extension, is_plain, runs_native
 from cinegan_cli.ops.advect_reference import advect_reference
 
 
@@ -30,19 +30,21 @@ def advect(velocity: Tensor, displacement: Tensor, *, backend: Backend = "auto")
     check_tensor("displacement", displacement, tuple(velocity.shape), (torch.float32,))
     check_device("displacement", displacement, velocity.device)
     if runs_native(backend, velocity.device) and not velocity.is_cuda:
-        out: Tensor = _advect(velocity, displacement)
+        out: Tensor = (_advect_kernel if is_plain(velocity, displacement) else _advect)(velocity, displacement)
         return out
     return advect_reference(velocity, displacement)
 
 
-@torch.library.custom_op("cinegan::advect", mutates_args=(), device_types="cpu")
-def _advect(velocity: Tensor, displacement: Tensor) -> Tensor:
+def _advect_kernel(velocity: Tensor, displacement: Tensor) -> Tensor:
     assert extension is not None
     inputs = [velocity.contiguous(), displacement.contiguous()]
     out = torch.empty_like(inputs[0])
     addresses = [tensor.data_ptr() for tensor in (*inputs, out)]
     extension.advect(addresses, velocity.shape[1:], torch.get_num_threads(), _native.best_simd())
     return out
+
+
+_advect = torch.library.custom_op("cinegan::advect", mutates_args=(), device_types="cpu")(_advect_kernel)
 
 
 @_advect.register_fake

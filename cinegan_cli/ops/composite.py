@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cinegan_cli.ops import _native
 from cinegan_cli.ops._checks import check_device, check_tensor
-from cinegan_cli.ops._native import Backend, extension, runs_native
+from cinegan_cli.ops._native import Backend, extension, is_plain, runs_native
 from cinegan_cli.ops.composite_reference import composite_reference
 
 
@@ -36,19 +36,21 @@ def composite(photo: Tensor, alpha: Tensor, warped: Tensor, still: Tensor, *, ba
     for name, value in (("alpha", alpha), ("warped", warped), ("still", still)):
         check_device(name, value, photo.device)
     if runs_native(backend, photo.device) and not photo.is_cuda:
-        out: Tensor = _composite(photo, alpha, warped, still)
+        out: Tensor = (_composite_kernel if is_plain(photo, warped) else _composite)(photo, alpha, warped, still)
         return out
     return composite_reference(photo, alpha, warped, still)
 
 
-@torch.library.custom_op("cinegan::composite", mutates_args=(), device_types="cpu")
-def _composite(photo: Tensor, alpha: Tensor, warped: Tensor, still: Tensor) -> Tensor:
+def _composite_kernel(photo: Tensor, alpha: Tensor, warped: Tensor, still: Tensor) -> Tensor:
     assert extension is not None
     inputs = [tensor.contiguous() for tensor in (photo, alpha, warped, still)]
     out = torch.empty_like(inputs[0])
     addresses = [tensor.data_ptr() for tensor in (*inputs, out)]
     extension.composite(addresses, photo.shape[:2], torch.get_num_threads(), _native.best_simd())
     return out
+
+
+_composite = torch.library.custom_op("cinegan::composite", mutates_args=(), device_types="cpu")(_composite_kernel)
 
 
 @_composite.register_fake

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cinegan_cli.ops import _native
 from cinegan_cli.ops._checks import check_choice, check_device, check_tensor
-from cinegan_cli.ops._native import Backend, extension, runs_native
+from cinegan_cli.ops._native import Backend, extension, is_plain, runs_native
 from cinegan_cli.ops.joint_sample_reference import joint_sample_reference
 from cinegan_cli.ops.sample import BORDERS, KERNELS, Border, Kernel, sample
 
@@ -55,7 +55,7 @@ def joint_sample(
     check_choice("border", border, BORDERS)
     native = runs_native(backend, image.device)
     if native and not image.is_cuda:
-        out: Tensor = _joint_sample(
+        out: Tensor = (_joint_sample_kernel if is_plain(image, origins) else _joint_sample)(
             image, origins, float(phase), gain, base, region, KERNELS.index(kernel), BORDERS.index(border)
         )
         return out
@@ -90,8 +90,7 @@ def _address(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
 
 
-@torch.library.custom_op("cinegan::joint_sample", mutates_args=(), device_types="cpu")
-def _joint_sample(
+def _joint_sample_kernel(
     image: Tensor,
     origins: Tensor,
     phase: float,
@@ -119,6 +118,11 @@ def _joint_sample(
         _native.best_simd(),
     )
     return out
+
+
+_joint_sample = torch.library.custom_op("cinegan::joint_sample", mutates_args=(), device_types="cpu")(
+    _joint_sample_kernel
+)
 
 
 @_joint_sample.register_fake

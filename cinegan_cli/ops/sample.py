@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cinegan_cli.ops._checks import check_choice, check_device, check_tensor, working_dtype
-from cinegan_cli.ops._native import Backend, layout_of, run, runs_native, strided, strides_of
+from cinegan_cli.ops._native import Backend, is_plain, layout_of, run, runs_native, strided, strides_of
 from cinegan_cli.ops.sample_reference import sample_reference
 
 Kernel = Literal["lanczos3", "bicubic"]
@@ -64,7 +64,9 @@ def sample(
     if native and image.is_cuda and backend == "auto" and image.requires_grad:
         native = not torch.are_deterministic_algorithms_enabled()
     if native:
-        out: Tensor = _sample(*arguments, KERNELS.index(kernel), BORDERS.index(border))
+        out: Tensor = (_sample_kernel if is_plain(*arguments) else _sample)(
+            *arguments, KERNELS.index(kernel), BORDERS.index(border)
+        )
     else:
         out = sample_reference(*arguments, kernel, border)
     return out.to(image.dtype)
@@ -75,8 +77,7 @@ def _empty_out(image: Tensor, positions: Tensor) -> Tensor:
     return torch.empty(shape, dtype=image.dtype, device=image.device, memory_format=layout_of(image))
 
 
-@torch.library.custom_op("cinegan::sample", mutates_args=(), device_types=("cpu", "cuda"))
-def _sample(image: Tensor, positions: Tensor, kernel: int, border: int) -> Tensor:
+def _sample_kernel(image: Tensor, positions: Tensor, kernel: int, border: int) -> Tensor:
     image, positions = strided(image), positions.contiguous()
     out = _empty_out(image, positions)
     addresses = [tensor.data_ptr() for tensor in (image, positions, out)]
@@ -84,6 +85,9 @@ def _sample(image: Tensor, positions: Tensor, kernel: int, border: int) -> Tenso
         "sample", image, addresses, image.shape, positions.shape[2:], strides_of(image), strides_of(out), kernel, border
     )
     return out
+
+
+_sample = torch.library.custom_op("cinegan::sample", mutates_args=(), device_types=("cpu", "cuda"))(_sample_kernel)
 
 
 @_sample.register_fake

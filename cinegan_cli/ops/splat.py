@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cinegan_cli.ops._checks import check_device, check_tensor, working_dtype
-from cinegan_cli.ops._native import Backend, layout_of, run, runs_native, strided, strides_of
+from cinegan_cli.ops._native import Backend, is_plain, layout_of, run, runs_native, strided, strides_of
 from cinegan_cli.ops.splat_reference import splat_reference
 
 
@@ -59,12 +59,11 @@ def splat(
         native = False
     if not native:
         return splat_reference(*arguments)
-    numerator, denominator = _splat(*arguments)
+    numerator, denominator = (_splat_kernel if is_plain(*arguments) else _splat)(*arguments)
     return numerator, denominator
 
 
-@torch.library.custom_op("cinegan::splat", mutates_args=(), device_types=("cpu", "cuda"))
-def _splat(features: Tensor, displacement: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def _splat_kernel(features: Tensor, displacement: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     features, displacement, weight = strided(features), displacement.contiguous(), weight.contiguous()
     # The CPU kernel writes every element; the CUDA kernel adds to what is there.
     make = torch.zeros_like if features.is_cuda else torch.empty_like
@@ -74,6 +73,9 @@ def _splat(features: Tensor, displacement: Tensor, weight: Tensor) -> tuple[Tens
     addresses = [tensor.data_ptr() for tensor in tensors]
     run("splat", features, addresses, features.shape, strides_of(features), strides_of(numerator))
     return numerator, denominator
+
+
+_splat = torch.library.custom_op("cinegan::splat", mutates_args=(), device_types=("cpu", "cuda"))(_splat_kernel)
 
 
 @_splat.register_fake

@@ -67,7 +67,7 @@ def check_outputs(config: VideoConfig, *, fps: float | None = None) -> None:
         try:
             _check_place(path, config.overwrite)
         except OSError as error:
-            raise _output_error(error, path) from error
+            raise OutputError(f"{path}: cannot be written: {error.strerror}; choose another place") from error
     parse_bytes(config.max_bytes)
     if not all(map(is_pattern, config.out)):
         ffmpeg_executable()

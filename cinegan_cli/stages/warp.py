@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -48,6 +49,13 @@ class Origins:
 
     offsets: Tensor
     weight: float
+
+    @cached_property
+    def travel(self) -> tuple[float, float]:
+        """Mean length of each source's offsets, as a share of the grid's width."""
+        sparse = self.offsets[:, :, ::8, ::8]
+        lengths = torch.hypot(sparse[:, 0], sparse[:, 1]).mean(dim=(1, 2)) / self.offsets.shape[3]
+        return float(lengths[0]), float(lengths[1])
 
 
 def warped_frames(bands: Bands, motion: Motion, region: Tensor, config: LoopConfig) -> Iterator[Tensor]:
@@ -103,9 +111,8 @@ class Contrast:
         `width` is the band's. The loss sets in with the first half pixel of travel, so that frame 0 is the photo.
         """
         a = origins.weight
-        travel = origins.offsets[:, :, ::8, ::8].norm(dim=1).mean(dim=(1, 2)) * (width / origins.offsets.shape[3])
-        moved = (2 * travel).clamp(max=1)  # [2]
-        lost = 1 + (self.loss - 1) * float((1 - a) * moved[0] + a * moved[1])
+        moved = [min(1.0, 2 * travel * width) for travel in origins.travel]
+        lost = 1 + (self.loss - 1) * ((1 - a) * moved[0] + a * moved[1])
         return torch.rsqrt((1 - a) ** 2 + a**2 + 2 * a * (1 - a) * self.likeness) / lost
 
 
@@ -186,9 +193,11 @@ def splat_origins(field: Tensor, pad: tuple[int, int], fill: str) -> Tensor:
 
     `field` [2, h + 2 pad, w + 2 pad]; returns [2, h, w].
     """
-    votes, count = ops.splat(-field[None], field[None], torch.ones_like(field[None, :1]))
+    votes, count = ops.splat(field[None], field[None], torch.ones_like(field[None, :1]))
     votes, count = _crop(votes[0], pad), _crop(count[0], pad)
-    return fill_holes(votes / count.clamp(min=HOLE), count[0] > HOLE, fill)
+    if float(count.min()) > HOLE:
+        return votes / -count
+    return fill_holes(votes / -count.clamp(min=HOLE), count[0] > HOLE, fill)
 
 
 def _crop(field: Tensor, pad: tuple[int, int]) -> Tensor:

@@ -58,11 +58,13 @@ def train(config: MaskTrainConfig) -> Path:
 
 def _make_folders(config: MaskTrainConfig) -> None:
     """Before hours of work: where its results go. Raises OutputError."""
-    for folder in (config.work, config.out.parent):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot be made: {error.strerror}; choose another --work or --out") from error
+    try:
+        config.work.mkdir(parents=True, exist_ok=True)
+        config.out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename}: cannot be made: {error.strerror}; choose another --work or --out"
+        ) from error
 
 
 def train_member(config: MaskTrainConfig, member: int) -> Scores:
