@@ -64,9 +64,8 @@ def sample(
     if native and image.is_cuda and backend == "auto" and image.requires_grad:
         native = not torch.are_deterministic_algorithms_enabled()
     if native:
-        out: Tensor = (_sample_kernel if is_plain(*arguments) else _sample)(
-            *arguments, KERNELS.index(kernel), BORDERS.index(border)
-        )
+        kernel_of_choice = _sample_kernel if is_plain(*arguments) else _sample
+        out: Tensor = kernel_of_choice(*arguments, KERNELS.index(kernel), BORDERS.index(border))
     else:
         out = sample_reference(*arguments, kernel, border)
     return out.to(image.dtype)
