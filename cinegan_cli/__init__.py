@@ -1,8 +1,8 @@
 """Turn one landscape photo into a seamless, full-resolution looping video.
 
-    from cinegan_cli import animate
+from cinegan_cli import animate
 
-    summary = animate("photo.png", out="loop.mp4", speed=1.5)
+summary = animate("photo.png", out="loop.mp4", speed=1.5)
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def render(scene: Scene, config: Config) -> Iterator[NDArray[np.uint8]]:
         layer = moving_layer(photo, mask).to(device)
         coverage = matte(mask)
         region = (coverage > 0).to(torch.uint8)
-        warped = warped_frames(pyramid(layer), motion, region, config.loop)
+        warped = warped_frames(layer, pyramid(layer), motion, region, config.loop)
         for frame in composite(photo, coverage, layer, warped):
             yield frame.cpu().numpy()
 

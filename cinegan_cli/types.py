@@ -82,8 +82,8 @@ class Displacement:
     """Both displacements of one frame, on the motion's grid grown by `pad` = (rows, columns) on either side.
 
     `forward` = F_{0→t} and `backward` = F_{N→t} of Eq. 1: float32 [2, h + 2 rows, w + 2 columns], grid px. The particle
-    that starts at grid point (x, y) is at (x, y) + forward[:, y, x] in this frame. `weight` in [0, 1) is the share of the
-    backward source in the blend, t / N in Eq. 3; at 0 the backward field is not used.
+    that starts at grid point (x, y) is at (x, y) + forward[:, y, x] in this frame. `weight` in [0, 1) is the share of
+    the backward source in the blend, t / N in Eq. 3; at 0 the backward field is not used.
     """
 
     forward: Tensor

@@ -44,6 +44,12 @@ def write_scene(folder: Path) -> None:
     np.save(folder / "motion.npy", motion)
 
 
+def pixels(file: Path) -> NDArray[np.int16]:
+    """A picture, [height, width, 3] for colour; signed, so that differences are right."""
+    with Image.open(file) as picture:
+        return np.array(picture, np.int16)
+
+
 def tree(folder: Path) -> Mapping[str, bytes | None]:
     """Everything below a folder: the bytes of files, None for folders."""
     entries = sorted(folder.rglob("*"))

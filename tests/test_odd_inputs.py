@@ -18,7 +18,7 @@ from cinegan_cli.errors import ExitStatus
 from cinegan_cli.evaluation.loop_check import check_loop
 from tests import bad_files as bad
 from tests.bad_files import array, field
-from tests.small_scene import ANIMATE, MOTION, QUICK, invoke, texture, tree, upper_half, write_scene
+from tests.small_scene import ANIMATE, MOTION, QUICK, invoke, pixels, texture, tree, upper_half, write_scene
 
 LAST_WORDS = 60  # s, for a process to end on a busy machine
 
@@ -122,7 +122,7 @@ def test_odd_mask_or_motion_is_taken(
     rest = f"{'' if 'mask' in options else '--mask mask.png'} {'' if 'motion' in options else MOTION}"
     outcome = invoke(f"animate photo.png {options} {rest} {QUICK} --out frames/%d.png", capfd)
     assert (outcome.status, outcome.complaints) == (ExitStatus.OK, [])
-    assert np.array_equal(np.array(Image.open(folder / "frames/0.png")), texture())
+    assert np.array_equal(pixels(folder / "frames/0.png"), texture())
 
 
 def test_output_that_appears_in_mid_render_is_kept(
@@ -178,7 +178,7 @@ def test_signal_in_mid_render_leaves_nothing(name: str, folder: Path) -> None:
     )
     try:
         until = time.monotonic() + LAST_WORDS
-        while not list(folder.glob("new/.frames.*.part/*.png")):
+        while not list(folder.glob("new/frames/.*.part/*.png")):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < until, "no frame was rendered"
             time.sleep(0.02)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cinegan_cli.cli.options import Printer
@@ -12,19 +15,16 @@ from cinegan_cli.errors import BatchError, CineganError, InputError, UsageError
 
 PHOTO_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif"}
 
+Plan = Mapping[Path, tuple[Path, ...]]  # photo → its outputs
+
 
 def animate_folder(folder: Path, config: Config, printer: Printer, *, sidecar: bool, dry_run: bool) -> None:
     """Render every photo below `folder`. Raises `BatchError` at the end when some failed, naming them."""
-    photos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file())
-    if not photos:
-        raise InputError(f"{folder}: no photos in this folder ({', '.join(sorted(PHOTO_SUFFIXES))})")
-    names = Counter(photo.with_suffix("") for photo in photos)
+    plan = plan_folder(folder, config)
+    printer = replace(printer, collected=[])
     failures: list[str] = []
     skipped = 0
-    for photo in photos:
-        name = photo.relative_to(folder)
-        stem = name.with_suffix("") if names[photo.with_suffix("")] == 1 else name  # a.png beside a.jpg: keep both
-        outputs = tuple(place(out, stem, config) for out in config.video.out)
+    for photo, outputs in plan.items():
         if all(map(is_finished, outputs)) and not config.video.overwrite:
             skipped += 1
             continue
@@ -34,9 +34,44 @@ def animate_folder(folder: Path, config: Config, printer: Printer, *, sidecar: b
             failures.append(str(error))
             printer.notice(str(error))
     if skipped:
-        printer.notice(f"{skipped} of {len(photos)} photos were done already; --overwrite renders them again")
+        printer.notice(f"{skipped} of {len(plan)} photos were done already; --overwrite renders them again")
+    printer.finish()
     if failures:
-        raise BatchError(f"{len(failures)} of {len(photos)} photos failed: " + "; ".join(failures))
+        raise BatchError(f"{len(failures)} of {len(plan)} photos failed: " + "; ".join(failures))
+
+
+def plan_folder(folder: Path, config: Config) -> Plan:
+    """Every photo below `folder` with its outputs; the run's masks and the loops of earlier runs are no photos.
+
+    Raises `InputError` when there are none, `UsageError` when --out is no folder and no pattern.
+    """
+    photos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file())
+    names = Counter(photo.with_suffix("") for photo in photos)
+    plan = {}
+    for photo in photos:
+        name = photo.relative_to(folder)
+        stem = name.with_suffix("") if names[photo.with_suffix("")] == 1 else name  # a.png beside a.jpg: keep both
+        plan[photo] = tuple(place(out, stem, config) for out in config.video.out)
+    masks = {os.path.realpath(path) for path in (config.mask.mask, config.mask.freeze) if path is not None}
+    made = {output_key(output) for outputs in plan.values() for output in outputs}
+    plan = {
+        photo: outputs
+        for photo, outputs in plan.items()
+        if os.path.realpath(photo) not in masks and made.isdisjoint((output_key(photo), frames_key(photo)))
+    }
+    if not plan:
+        raise InputError(f"{folder}: no photos in this folder ({', '.join(sorted(PHOTO_SUFFIXES))})")
+    return plan
+
+
+def output_key(output: Path) -> str:
+    """A name that two paths of the same output share; for a pattern of frames, that of their folder."""
+    return frames_key(output) if "%" in output.name else os.path.realpath(output)
+
+
+def frames_key(frame: Path) -> str:
+    """The key of the frames among which a file lies."""
+    return os.path.realpath(frame.parent) + os.sep
 
 
 def place(out: Path, stem: Path, config: Config) -> Path:
@@ -50,4 +85,6 @@ def place(out: Path, stem: Path, config: Config) -> Path:
 
 def is_finished(output: Path) -> bool:
     """Outputs appear under their name only when complete, so one that exists is finished."""
-    return output.parent.is_dir() and any(output.parent.iterdir()) if "%" in output.name else output.exists()
+    if "%" not in output.name:
+        return output.exists()
+    return output.parent.is_dir() and any(not file.name.startswith(".") for file in output.parent.iterdir())

@@ -79,13 +79,21 @@ class Printer:
 
     quiet: bool
     as_json: bool
+    collected: list[dict[str, Any]] | None = None  # of a batch: its results, printed at the end as one JSON list
 
     def result(self, lines: str, values: dict[str, Any]) -> None:
         """The result of the command: `lines` for people, or `values` as one JSON object."""
-        if self.as_json:
+        if self.as_json and self.collected is not None:
+            self.collected.append(values)
+        elif self.as_json:
             click.echo(json.dumps(values, indent=2, default=str))
         elif not self.quiet:
             click.echo(lines)
+
+    def finish(self) -> None:
+        """Print what a batch collected."""
+        if self.as_json:
+            click.echo(json.dumps(self.collected, indent=2, default=str))
 
     def notice(self, text: str) -> None:
         """A sentence the user should see; not part of the result."""

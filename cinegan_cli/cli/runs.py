@@ -130,8 +130,11 @@ def _size(count: int) -> str:
 
 
 def sidecar_path(output: Path) -> Path:
-    """loop.mp4 → loop.json; frames/%04d.png → frames.json."""
-    return output.parent.with_suffix(".json") if output.suffix.lower() == ".png" else output.with_suffix(".json")
+    """loop.mp4 → loop.json; frames/%04d.png → frames.json; %04d.png → frames.json."""
+    if output.suffix.lower() != ".png":
+        return output.with_suffix(".json")
+    folder = output.parent
+    return folder / "frames.json" if folder.name in ("", "..") else folder.with_name(folder.name + ".json")
 
 
 def _require_sidecar(path: Path) -> None:

@@ -105,7 +105,7 @@ class LoopMeter:
         relative = [step / max(typical, 1e-9) for step in steps]
         means, spreads = zip(*self._levels, strict=True)
         count = len(means)
-        whole = self._textures[0] if self._photo is None else self._texture(_grey(self._photo))
+        whole = self._textures[0] if self._photo is None else self._texture(self._photo)
         quarter, half, three_quarters = (self._textures[count * k // 4] / max(whole, 1e-9) for k in (1, 2, 3))
         return LoopReport(
             frames=count,
@@ -160,7 +160,7 @@ class LoopMeter:
         grey = _grey(frame)
         mean, spread = cv2.meanStdDev(grey, mask=self._moving)
         self._levels.append((float(mean.item()), float(spread.item())))
-        self._textures.append(self._texture(grey))
+        self._textures.append(self._texture(frame))
         for progress in self._progress:
             progress.add(grey)
         if self._photo is not None and self._still is not None:
@@ -171,9 +171,10 @@ class LoopMeter:
     def _difference(self, one: Frame, other: Frame) -> float:
         return sum(cv2.mean(cv2.absdiff(one, other), mask=self._moving)[:3]) / 3
 
-    def _texture(self, grey: Frame) -> float:
-        laplacian = cv2.Laplacian(grey, cv2.CV_16S)
-        return float(cv2.mean(np.abs(laplacian), mask=self._moving)[0])
+    def _texture(self, frame: Frame) -> float:
+        """Mean |Laplacian| of the luminance, which is not rounded to bytes: that alone adds 10 % to a smooth sky's."""
+        grey = cv2.cvtColor(frame.astype(np.float32), cv2.COLOR_RGB2GRAY)
+        return float(cv2.mean(np.abs(cv2.Laplacian(grey, cv2.CV_32F)), mask=self._moving)[0])
 
     def _psnr(self) -> float:
         assert self._still is not None

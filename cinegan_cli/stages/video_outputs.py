@@ -192,12 +192,12 @@ def next_quality(sizes: dict[int, int], limit: int, fits: int, too_large: int) -
 
 
 class PngFolder(Output):
-    """Numbered lossless frames, from 0, written to a folder beside the target folder and moved at the end."""
+    """Numbered lossless frames, from 0, written to a hidden folder in the target folder and moved at the end."""
 
     def __init__(self, pattern: Path, loop: Loop) -> None:
         super().__init__(pattern, loop)
         self._folder = pattern.parent
-        self._temporary = temporary_beside(pattern.parent.absolute(), "")
+        self._temporary = temporary_beside(pattern, "")  # inside: the folder itself may be a mount point
         shutil.rmtree(self._temporary, ignore_errors=True)
         self._temporary.mkdir()
         self._pool = ThreadPoolExecutor(PNG_THREADS)

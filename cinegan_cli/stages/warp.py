@@ -26,7 +26,6 @@ from cinegan_cli import ops
 from cinegan_cli.config import LoopConfig
 from cinegan_cli.stages.displacement import displacements
 from cinegan_cli.stages.holes import fill_holes
-from cinegan_cli.stages.inversion import collapse
 from cinegan_cli.stages.warp_splat import splat_bands
 from cinegan_cli.types import Bands, Motion
 
@@ -36,8 +35,8 @@ LIKENESS_SIGMA = 4.0  # cells of the Gaussian over which they are: finer maps pr
 LIKENESS_FRAMES = 4  # the textures are compared at 1/4, 1/2 and 3/4 of the cycle
 LIKENESS_STEPS = 8  # Euler steps between two of those; their statistics need no more
 LARGEST_LOSS = 0.8  # of a band's strength that is made good: white noise read half way between pixels keeps 0.79
-ROUNDING = 0.66 / 255  # strength, all colours, of rounding to bytes in the finest band: 3 x 0.29 x 0.76
-NOISE = 0.05 / 255  # mean strength, all colours, under which a texture counts as the same in both sources
+ROUNDING = 0.13 / 255  # strength, in grey, of rounding to bytes in the finest band: 0.29 x 0.76 / sqrt(3)
+NOISE = 0.02 / 255  # mean strength under which a texture counts as the same in both sources
 
 
 @dataclass(frozen=True)
@@ -58,38 +57,40 @@ class Origins:
         return float(lengths[0]), float(lengths[1])
 
 
-def warped_frames(bands: Bands, motion: Motion, region: Tensor, config: LoopConfig) -> Iterator[Tensor]:
+def warped_frames(
+    picture: Tensor, bands: Bands, motion: Motion, region: Tensor, config: LoopConfig
+) -> Iterator[Tensor]:
     """Yield the warped moving layer, float32 [3, H, W], of frame t = 0 … N-1.
 
-    `region` uint8 [H, W] is 0 where no pixel is needed (the default leaves 0 there). `config.warp` is "coordinates"
-    (above), "backward" (origins by integrating backward, nothing splatted), "splat" (every band splatted, Eq. 3) or
-    "rgb" (the picture splatted, no bands).
+    `picture` [3, H, W] is what the bands add up to (`inversion.collapse`). `region` uint8 [H, W] is 0 where no pixel is
+    needed (the default leaves 0 there). `config.warp` is "coordinates" (above), "backward" (origins by integrating
+    backward, nothing splatted), "splat" (every band splatted, Eq. 3) or "rgb" (the picture splatted, no bands).
     """
     if config.warp in ("splat", "rgb"):
-        bands = Bands((collapse(bands),)) if config.warp == "rgb" else bands
+        bands = Bands((picture,)) if config.warp == "rgb" else bands
         for displacement in displacements(motion, frames=config.frames, fps=config.fps, loop=config.loop):
             yield splat_bands(bands, displacement, grid=_grid(motion), config=config)
         return
-    picture = collapse(bands)
     keeps_contrast = config.blend == "contrast" and config.loop != "pingpong"
     contrasts = measure_contrast(bands.levels[1:], region, motion, config) if keeps_contrast else []
-    regions = [_needed_at(region, band) for band in bands.levels]
+    widths = [band.shape[2] for band in bands.levels[1:]]
+    coarser = [(band, _needed_at(region, band)) for band in bands.levels[:-1]]
+    del bands  # the finest is as large as the picture, and was needed only for its contrast
     for origins in origins_of_frames(motion, config, frames=config.frames, fps=config.fps):
-        gains = [c.gain(origins, band.shape[2]) for c, band in zip(contrasts, bands.levels[1:], strict=False)]
-        yield _sample_frame(picture, bands, regions, origins, gains)
+        gains = [contrast.gain(origins, width) for contrast, width in zip(contrasts, widths, strict=False)]
+        yield _sample_frame(picture, region, coarser, origins, gains)
 
 
 def _sample_frame(
-    picture: Tensor, bands: Bands, regions: list[Tensor], origins: Origins, gains: list[Tensor]
+    picture: Tensor, region: Tensor, coarser: list[tuple[Tensor, Tensor]], origins: Origins, gains: list[Tensor]
 ) -> Tensor:
     """The formula at the top of this file: coarse to fine, each band adding to what lies under it."""
     base, finest = None, None
     if gains:
         finest = gains[-1]
-        coarser = zip(bands.levels[:-1], regions[:-1], [torch.ones_like(finest), *gains[:-1]], strict=True)
-        for band, needed, gain in coarser:
+        for (band, needed), gain in zip(coarser, [torch.ones_like(finest), *gains[:-1]], strict=True):
             base = ops.joint_sample(band, origins.offsets, origins.weight, gain=gain - finest, base=base, region=needed)
-    return ops.joint_sample(picture, origins.offsets, origins.weight, gain=finest, base=base, region=regions[-1])
+    return ops.joint_sample(picture, origins.offsets, origins.weight, gain=finest, base=base, region=region)
 
 
 @dataclass(frozen=True)
@@ -145,12 +146,13 @@ def measure_contrast(
 
 
 def _strengths(band: Tensor, needed: Tensor, origins: Origins, cells: tuple[int, int]) -> Tensor:
-    """Means over each cell of |A|, |B|, |A + B| / 2 of the two sources and of |band|, all colours: [4, *cells]."""
-    a = ops.joint_sample(band, origins.offsets, 0.0, region=needed)  # [3, H_k, W_k]
-    b = ops.joint_sample(band, origins.offsets, 1.0, region=needed)
-    still = band * needed
-    stack = torch.stack([a.abs().sum(0), b.abs().sum(0), (a + b).abs().sum(0) / 2, still.abs().sum(0)])
-    return F.interpolate(stack[None], size=cells, mode="bilinear", antialias=True)[0]
+    """Means over each cell of |A|, |B|, |A + B| / 2 of the two sources and of |band|, in grey: [4, *cells]."""
+    grey = band.mean(0, keepdim=True)  # [1, H_k, W_k]
+    a = ops.joint_sample(grey, origins.offsets, 0.0, region=needed)
+    b = ops.joint_sample(grey, origins.offsets, 1.0, region=needed)
+    parts = (part.abs_()[None] for part in ((a + b).div_(2), a, b, grey * needed))  # one at a time, for the memory
+    mixed, first, second, still = (F.interpolate(p, size=cells, mode="bilinear", antialias=True)[0, 0] for p in parts)
+    return torch.stack([first, second, mixed, still])
 
 
 def _contrast(strengths: Tensor, rounding: float) -> Contrast:
