@@ -45,8 +45,10 @@ def run(command: list[str]) -> tuple[float, dict[str, int]]:
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while process.poll() is None:
-            for name, size in resident(process.pid).items():
+            sizes = resident(process.pid)
+            for name, size in sizes.items():
                 peaks[name] = max(peaks.get(name, 0), size)
+            peaks["all at once"] = max(peaks.get("all at once", 0), sum(sizes.values()))
             time.sleep(0.05)
         took = time.perf_counter() - started
         if process.returncode:

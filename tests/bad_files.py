@@ -53,7 +53,7 @@ def cut(name: str, source: str = "photo.png", share: float = 0.5) -> Make:
         if Path(source).suffix != Path(name).suffix:
             whole = io.BytesIO()
             with Image.open(folder / source) as image:
-                image.save(whole, "JPEG")
+                image.save(whole, {".jpg": "JPEG", ".tif": "TIFF"}[Path(name).suffix])
             data = whole.getvalue()
         (folder / name).write_bytes(data[: int(len(data) * share)])
 
@@ -80,6 +80,21 @@ def damaged_png(name: str) -> Make:
     return make
 
 
+def damaged_tiff(name: str) -> Make:
+    """A compressed TIFF with two wrong bytes, of which libtiff complains on its own."""
+
+    def make(folder: Path) -> None:
+        whole = io.BytesIO()
+        with Image.open(folder / "photo.png") as image:
+            image.save(whole, "TIFF", compression="tiff_lzw")
+        data = bytearray(whole.getvalue())
+        third = len(data) // 3
+        data[third : third + 2] = bytes(255 - byte for byte in data[third : third + 2])
+        (folder / name).write_bytes(data)
+
+    return make
+
+
 def array(name: str, values: NDArray[Any]) -> Make:
     def make(folder: Path) -> None:
         with (folder / name).open("wb") as file:
@@ -97,6 +112,23 @@ def field(first: float = 1.0, *shape: int) -> NDArray[np.float32]:
 
 def archive(name: str, **arrays: NDArray[Any]) -> Make:
     return lambda folder: np.savez(folder / name, **arrays)  # type: ignore[arg-type]
+
+
+def damaged_archive(name: str) -> Make:
+    """A compressed .npz whose data do not decompress."""
+
+    def make(folder: Path) -> None:
+        np.savez_compressed(folder / name, motion=field())
+        data = bytearray((folder / name).read_bytes())
+        data[60:70] = bytes(10)
+        (folder / name).write_bytes(data)
+
+    return make
+
+
+def damaged_header(name: str) -> Make:
+    """A .npy whose header is Python source that does not end."""
+    return lambda folder: (folder / name).write_bytes((folder / "motion.npy").read_bytes().replace(b"}", b"("))
 
 
 def evil_array(name: str) -> Make:

@@ -13,9 +13,9 @@ def noise_photo(width: int = 96, height: int = 64, seed: int = 0) -> Photo:
     """A textured picture: noise of several scales, bytes exact."""
     generator = torch.Generator().manual_seed(seed)
     picture = torch.full((3, height, width), 0.5)
-    for cells in (4, 12, 40):
+    for cells, strength in ((4, 0.03), (12, 0.06), (40, 0.1)):
         coarse = torch.randn(1, 3, cells, cells, generator=generator)
-        picture = picture + 0.08 * F.interpolate(coarse, size=(height, width), mode="bicubic")[0]
+        picture = picture + strength * F.interpolate(coarse, size=(height, width), mode="bicubic")[0]
     return photo_of((picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous())
 
 

@@ -53,12 +53,20 @@ class Case(NamedTuple):
     fault: bad.Fault | None = None
 
 
-def _frames(folder: Path, *, broken: bool = False, wider: bool = False) -> None:
+def _frames(folder: Path, *, broken: bool = False, wider: bool = False, cut_in_half: bool = False) -> None:
     (folder / "frames").mkdir()
     for index in range(4):
         blank(f"frames/{index}.png", 64 + 2 * (wider and index == 2), 48, "RGB", 20 * index)(folder)
     if broken:
         text("frames/2.png")(folder)
+    if cut_in_half:
+        (folder / "frames/2.png").unlink()
+        cut("frames/2.jpg")(folder)
+
+
+def _hide_all(folder: Path) -> None:
+    for file in folder.glob("*.png"):
+        file.rename(folder / ("." + file.name))
 
 
 def _webp(folder: Path) -> None:
@@ -81,6 +89,8 @@ CASES = [
     Case("photo of zero bytes", PHOTO, INPUT, "empty (0 bytes)", text("bad.png", "")),
     Case("PNG cut in half", PHOTO, INPUT, "damaged", cut("bad.png")),
     Case("JPEG cut in half", JPEG, INPUT, "damaged", cut("bad.jpg")),
+    Case("TIFF cut in half", PHOTO.replace("png", "tif", 1), INPUT, "bad.tif", cut("bad.tif")),
+    Case("TIFF of damaged data", PHOTO.replace("png", "tif", 1), INPUT, "damaged", bad.damaged_tiff("bad.tif")),
     Case("PNG cut in its header", PHOTO, INPUT, "bad.png", cut("bad.png", share=0.004)),
     Case("PNG with a flipped byte", PHOTO, INPUT, "damaged", bad.damaged_png("bad.png")),
     Case("text named .jpg", JPEG, INPUT, "not a picture", text("bad.jpg")),
@@ -112,6 +122,7 @@ CASES = [
     Case("motion missing", f"{MOVE} bad.npy", INPUT, "no such motion file"),
     Case("NaN motion", f"{MOVE} bad.npy", INPUT, "1 of 96 values are NaN", array("bad.npy", field(np.nan))),
     Case("infinite motion", f"{MOVE} bad.npy", INPUT, "infinite", array("bad.npy", field(np.inf))),
+    Case("motion beyond all bounds", f"{MOVE} bad.npy", INPUT, "1e+30 px per frame", array("bad.npy", field(1e30))),
     Case("wrong .npy shape", f"{MOVE} bad.npy", INPUT, "[3, 4, 5]", array("bad.npy", field(1, 3, 4, 5))),
     Case("channels last", f"{MOVE} bad.npy", INPUT, "transpose(2, 0, 1)", array("bad.npy", field(1, 6, 8, 2))),
     Case("complex motion", f"{MOVE} bad.npy", INPUT, "complex64", array("bad.npy", field().astype(np.complex64))),
@@ -122,6 +133,8 @@ CASES = [
     Case("a pickle named .npy", f"{MOVE} bad.npy", INPUT, "bad.npy", bad.evil_pickle("bad.npy")),
     Case(".npz of Python objects", f"{MOVE} bad.npz", INPUT, "Python objects", bad.evil_archive("bad.npz")),
     Case(".npz with two arrays", f"{MOVE} bad.npz", INPUT, "a, b", bad.archive("bad.npz", a=field(), b=field())),
+    Case(".npz with damaged data", f"{MOVE} bad.npz", INPUT, "damaged or cut", bad.damaged_archive("bad.npz")),
+    Case(".npy with a damaged header", f"{MOVE} bad.npy", INPUT, "damaged or cut", bad.damaged_header("bad.npy")),
     Case(".npz damaged", f"{MOVE} bad.npz", INPUT, "damaged or cut", text("bad.npz", b"PK\x03\x04" + bytes(50))),
     Case(".flo with another start", f"{MOVE} bad.flo", INPUT, "PIEH", bad.flo("bad.flo", 2, 2, 8, b"HEIP")),
     Case(".flo cut", f"{MOVE} bad.flo", INPUT, "cut or damaged", bad.flo("bad.flo", 4, 4, 9)),
@@ -249,6 +262,7 @@ CASES = [
     Case("mask: exists", "mask photo.png --out mask.png", ENCODER, "--overwrite"),
     Case("mask: over the photo", "mask photo.png --out m.png --overlay photo.png --overwrite", USAGE, "is an input"),
     Case("mask: no folder", "mask photo.png --out a/m.png", ENCODER, "does not exist"),
+    Case("mask: name of 300 letters", f"mask photo.png --mask mask.png --out {LONG}.png", ENCODER, "too long"),
     Case("mask: same file twice", "mask photo.png --out m.png --overlay m.png", USAGE, "twice"),
     Case(
         "mask: disk full",
@@ -261,6 +275,7 @@ CASES = [
     Case("motion: .npz", "motion photo.png --out m.npz", USAGE, ".npy or .flo"),
     Case("motion: picture of bad kind", "motion photo.png --out m.npy --picture m.jpg", USAGE, "--picture"),
     Case("motion: exists", "motion photo.png --out motion.npy", ENCODER, "--overwrite"),
+    Case("motion: name of 300 letters", f"motion photo.png --mask mask.png --out {LONG}.npy", ENCODER, "too long"),
     Case(
         "motion: over the photo", "motion photo.png --out m.npy --picture photo.png --overwrite", USAGE, "is an input"
     ),
@@ -287,6 +302,11 @@ CASES = [
     Case("check: text", "check loop.mp4", INPUT, "loop.mp4", text("loop.mp4")),
     Case("check: empty file", "check loop.mp4", INPUT, "loop.mp4", text("loop.mp4", "")),
     Case("check: empty folder", "check frames", INPUT, "no frames", folder_named("frames")),
+    Case("check: only hidden frames", "check .", INPUT, "no frames", _hide_all),
+    Case("check: name of 300 letters", f"check {LONG}.mp4", INPUT, "too long"),
+    Case(
+        "check: a frame cut in half", "check frames", INPUT, "2.jpg", lambda folder: _frames(folder, cut_in_half=True)
+    ),
     Case("check: no frames of a pattern", "check frames/%04d.png", INPUT, "no frames"),
     Case("check: one frame", "check photo.png", INPUT, "at least 3 frames"),
     Case("check: a frame of text", "check frames", INPUT, "2.png", lambda folder: _frames(folder, broken=True)),

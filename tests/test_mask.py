@@ -260,7 +260,7 @@ def test_doubt_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     sky[:30] = 0.6
     stub(monkeypatch, sky, np.zeros_like(sky))
     mask = make_mask(plain(180, 120), MaskConfig(), device=CPU)
-    assert mask.confidence < 0.7
+    assert mask.confidence < 0.6
     assert len(mask.notices) == 1
     assert "--mask FILE" in mask.notices[0]
 

@@ -5,6 +5,7 @@ MP4 and MOV are read box by box (ISO/IEC 14496-12), WebM through ffmpeg, animate
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 import subprocess
@@ -40,7 +41,7 @@ def check_container(path: Path) -> tuple[Finding, ...]:
 
     Raises `InputError` when the file is missing, damaged or of an unknown kind.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # False also for a name that the system cannot take
         return ()
     try:
         with path.open("rb") as file:

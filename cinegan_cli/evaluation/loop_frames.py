@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
 from cinegan_cli.errors import InputError
+from cinegan_cli.stages.photo_decode import decode_picture, to_8_bit
 from cinegan_cli.stages.video_ffmpeg import ffmpeg_executable
 from cinegan_cli.stages.video_outputs import NUMBER_FIELD, existing_frames
 
@@ -51,13 +51,13 @@ def is_lossless(path: Path) -> bool:
 
 
 def _folder_frames(place: Path, files: list[Path]) -> Iterator[Frame]:
-    if not files:
+    shown = sorted((file for file in files if not file.name.startswith(".")), key=_by_number)
+    if not shown:
         raise InputError(f"{place}: there are no frames (PNG, JPEG, WebP, TIFF or BMP files)")
-    for file in sorted((file for file in files if not file.name.startswith(".")), key=_by_number):
-        frame = cv2.imread(str(file), cv2.IMREAD_COLOR)
-        if frame is None:
-            raise InputError(f"{file}: this frame cannot be read; render it again")
-        yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
+    for file in shown:  # by Pillow: OpenCV makes a whole picture of half a JPEG, and complains on stderr
+        pixels = decode_picture(file, background=(0, 0, 0), convert_profile=False).pixels
+        deep = pixels.dtype == np.uint16
+        yield to_8_bit(np.asarray(pixels, np.uint16)) if deep else np.asarray(pixels, np.uint8)
 
 
 def _by_number(file: Path) -> tuple[int, str]:

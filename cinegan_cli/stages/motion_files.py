@@ -6,7 +6,6 @@ import contextlib
 import os
 import struct
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +21,7 @@ from cinegan_cli.types import Motion
 FLO_MAGIC = struct.pack("<f", 202021.25)  # the bytes "PIEH"
 SUFFIXES = (".npy", ".npz", ".flo")
 NPZ_KEYS = ("motion", "flow", "arr_0")
+FASTEST = 1e6  # px per frame; more is another byte order, or not a motion field
 MAX_GRID = 16384  # longest side of a motion grid; more is a damaged header or a mistake
 
 
@@ -89,7 +89,11 @@ def _read_numpy(path: Path) -> NDArray[Any]:
         with path.open("rb") as file:  # opened here: numpy leaves a damaged archive open
             loaded = np.load(file, allow_pickle=False)
             return loaded if isinstance(loaded, np.ndarray) else _from_archive(path, loaded)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (InputError, OSError):
+        raise
+    except MemoryError:
+        raise InputError(f"{path}: the field does not fit into memory; its header may be damaged") from None
+    except Exception as error:  # numpy's and zipfile's parsers raise nearly anything on damaged files
         reason = (
             "it holds Python objects, not numbers" if "pickle" in str(error) and _is_npy(path) else "damaged or cut"
         )
@@ -159,4 +163,7 @@ def _checked(path: Path, array: NDArray[Any]) -> NDArray[np.float32]:
         raise InputError(
             f"{path}: {bad} of {field.size} values are NaN or infinite; replace them, by 0 where nothing moves"
         )
+    largest = float(np.abs(field).max())
+    if largest > FASTEST:
+        raise InputError(f"{path}: moves by up to {largest:.3g} px per frame; more than {FASTEST:g} is no motion")
     return field

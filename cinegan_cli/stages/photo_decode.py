@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +47,8 @@ def decode_picture(path: Path, *, background: tuple[int, int, int], convert_prof
             notices = _frame_notices(path, image)
             profile = image.info.get("icc_profile") if convert_profile else None
             with _decoding(path):
-                image.load()
+                with _quiet_libtiff() if image.format == "TIFF" else nullcontext():
+                    image.load()
                 deep = _deep_pixels(path, image) if profile is None else None
                 if deep is not None:
                     return Decoded(_flattened(deep, background), notices)
@@ -116,6 +119,20 @@ def _decoding(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: the picture is damaged: {_reason(error)}; export or copy it again") from None
 
 
+@contextmanager
+def _quiet_libtiff() -> Iterator[None]:
+    """libtiff complains of damaged files on stderr, past Python; the one line for the user is ours."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _reason(error: BaseException) -> str:
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     return " ".join(text.split()).lower() if text[:1].isupper() else " ".join(text.split())
@@ -149,7 +166,7 @@ def _decode_8_bit(
 def _to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, bool]:
     """`image` as RGB without alpha, through its ICC profile if there is one; False if the profile was unusable."""
     if image.mode in ("I", "F", "I;16", "I;16B", "I;16L"):
-        image = Image.fromarray(_to_8_bit(_deep_grey(image)))
+        image = Image.fromarray(to_8_bit(_deep_grey(image)))
     if profile is None:
         if image.mode == "LAB":
             profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
@@ -221,7 +238,8 @@ def _deep_grey(image: Image.Image) -> NDArray[np.uint16]:
     return deep
 
 
-def _to_8_bit(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
+def to_8_bit(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """uint16 of any shape, 65535 white, as uint8, 255 white."""
     return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
 
 

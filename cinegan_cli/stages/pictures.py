@@ -13,21 +13,27 @@ from PIL import Image
 from cinegan_cli.errors import OutputError, UsageError
 
 
+LONGEST_NAME = 200  # bytes; temporary names are a little longer, and most file systems take 255
+
+
 def require_free(paths: Sequence[Path], overwrite: bool, *, inputs: Iterable[Path | None]) -> None:
     """Refuse outputs of one command that cannot be written, or must not be.
 
-    Raises `OutputError` for a path that exists (without `overwrite`), is a folder, or whose folder does not exist;
+    Raises `OutputError` for a path that exists (without `overwrite`), is a folder, has too long a name, or whose
+    folder does not exist;
     `UsageError` for one named twice and for one of `inputs`, which not even `overwrite` replaces.
     """
     keep_inputs(paths, inputs)
     if len(set(map(os.path.realpath, paths))) < len(paths):
         raise UsageError(f"{paths[0]}: named twice; give every output its own name")
     for path in paths:
-        if path.is_dir():
+        if len(os.fsencode(path.name)) > LONGEST_NAME:
+            raise OutputError(f"{path}: the name is too long; {LONGEST_NAME} letters are the most")
+        if os.path.isdir(path):
             raise OutputError(f"{path}: is a folder; name a file in it")
-        if path.exists() and not overwrite:
+        if os.path.lexists(path) and not overwrite:
             raise OutputError(f"{path}: exists already; add --overwrite or name another file")
-        if not path.parent.is_dir():
+        if not os.path.isdir(path.parent):
             raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def read_examples(data: Path, annotations: Path | None, side: int) -> list[Examp
 def require_data(data: Path) -> Path:
     """The manifest of `data`. Raises InputError when there is none."""
     manifest = data / "manifest.csv"
-    if not manifest.is_file():
+    if not os.path.isfile(manifest):  # False also for a name that the system cannot take
         raise InputError(f"{manifest}: not found; --data must name a folder with manifest.csv, photos/ and annotated/")
     return manifest
 
