@@ -95,6 +95,20 @@ def damaged_tiff(name: str) -> Make:
     return make
 
 
+def tiff_channels(name: str) -> Make:
+    """A TIFF that claims 2048 channels, which Pillow logs as an error."""
+
+    def make(folder: Path) -> None:
+        with Image.open(folder / "photo.png") as image:
+            image.save(folder / name)
+        entry = struct.pack("<HHIH", 277, 3, 1, 3)  # SamplesPerPixel, one short: 3
+        data = (folder / name).read_bytes()
+        assert entry in data
+        (folder / name).write_bytes(data.replace(entry, struct.pack("<HHIH", 277, 3, 1, 2048)))
+
+    return make
+
+
 def array(name: str, values: NDArray[Any]) -> Make:
     def make(folder: Path) -> None:
         with (folder / name).open("wb") as file:

@@ -90,6 +90,7 @@ CASES = [
     Case("PNG cut in half", PHOTO, INPUT, "damaged", cut("bad.png")),
     Case("JPEG cut in half", JPEG, INPUT, "damaged", cut("bad.jpg")),
     Case("TIFF cut in half", PHOTO.replace("png", "tif", 1), INPUT, "bad.tif", cut("bad.tif")),
+    Case("TIFF of 2048 channels", PHOTO.replace("png", "tif", 1), INPUT, "not a picture", bad.tiff_channels("bad.tif")),
     Case("TIFF of damaged data", PHOTO.replace("png", "tif", 1), INPUT, "damaged", bad.damaged_tiff("bad.tif")),
     Case("PNG cut in its header", PHOTO, INPUT, "bad.png", cut("bad.png", share=0.004)),
     Case("PNG with a flipped byte", PHOTO, INPUT, "damaged", bad.damaged_png("bad.png")),

@@ -125,6 +125,34 @@ def test_odd_mask_or_motion_is_taken(
     assert np.array_equal(pixels(folder / "frames/0.png"), texture())
 
 
+DAMAGED = {
+    "a.png": converted("a.png"),
+    "odd.png": sixteen_bit_grey,
+    "a.jpg": converted("a.jpg"),
+    "a.tif": converted("a.tif", compression="tiff_lzw"),
+    "a.webp": converted("a.webp"),
+    "odd.gif": animated,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damage_anywhere_is_at_most_one_line(name: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    DAMAGED[name](folder)
+    whole = (folder / name).read_bytes()
+    random = np.random.default_rng(0)
+    refused = 0
+    for cut in range(20):
+        data = bytearray(whole[: len(whole) * cut // 20] if cut % 2 else whole)
+        for place in random.integers(0, max(1, len(data) >> (cut % 5)), 0 if cut % 2 else 1 + cut):
+            data[place] = random.integers(0, 256)
+        (folder / name).write_bytes(data)
+        outcome = invoke(f"animate {name} --mask mask.png {MOTION} --out loop.mp4 --dry-run", capfd)
+        assert outcome.status in (ExitStatus.OK, ExitStatus.INPUT), outcome.stderr
+        assert len(outcome.complaints) == (outcome.status != ExitStatus.OK), outcome.stderr
+        refused += outcome.status == ExitStatus.INPUT
+    assert refused >= 5
+
+
 def test_output_that_appears_in_mid_render_is_kept(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,14 +68,12 @@ def animate_one(photo: Path, config: Config, printer: Printer, *, sidecar: bool,
 
 
 def require_clean(summary: Summary, config: Config, photo: Path) -> None:
-    """Raise `CheckError` when the seam is not like any other step (--strict; a dissolve's steps differ by design)."""
-    from cinegan_cli.evaluation.loop_check import SEAM_RANGE
+    """Raise `CheckError` when the frames are not a clean loop (--strict). A dissolve's steps differ by design."""
+    from cinegan_cli.evaluation.loop_check import motion_findings
 
-    low, high = SEAM_RANGE
-    if config.loop.loop == "flow" and not low <= summary.loop.seam <= high:
-        raise CheckError(
-            f"{photo}: the seam is {summary.loop.seam:.2f} of a normal step, not {low} to {high}; try --speed 0.5"
-        )
+    for finding in motion_findings(summary.loop, exact=True) if config.loop.loop == "flow" else ():
+        if not finding.passed:
+            raise CheckError(f"{photo}: {finding.name}: {finding.sentence}; try --speed 0.5 or another --motion")
 
 
 def print_plan(photo: Path, config: Config, printer: Printer) -> None:

@@ -30,6 +30,7 @@ Frame = NDArray[np.uint8]
 
 PROBE_FRAMES = 6  # held at the start to find the moving pixels when no mask is given
 MOVING_LEVELS = 1.5  # an area that changed by more than this within them moves; coding noise of static areas is 0.2
+TURNING_COSINE = -0.25  # below it motion turns back: there is no progress to expect. Ping-pong: -0.5 and less
 PROGRESS_SIDES = (256, 128)  # px, short side: where one step is a small part of the texture; the better one counts
 
 
@@ -207,13 +208,22 @@ class _Progress:
         if len(self._values) < 3:
             return None
         usual = median(self._values)
-        return (usual, _along([*list(self._last)[-3:], *self._first]) / usual) if usual > 0 else None
+        around = [*list(self._last)[-3:], *self._first]
+        if usual <= 0 or _turns(around):
+            return None
+        return usual, _along(around) / usual
 
 
 def _along(six: Sequence[NDArray[np.float32]]) -> float:
     """Progress of the step from the third to the fourth of six frames [pixels]."""
     usual = 0.5 * ((six[1] - six[0]) + (six[5] - six[4]))
     return float((six[3] - six[2]) @ usual / max(float(usual @ usual), 1e-6))
+
+
+def _turns(six: Sequence[NDArray[np.float32]]) -> bool:
+    """Whether the change before the middle step is undone after it, as at the ends of a ping-pong loop."""
+    before, after = six[1] - six[0], six[5] - six[4]
+    return float(before @ after) < TURNING_COSINE * float(np.linalg.norm(before) * np.linalg.norm(after))
 
 
 def _best_progress(scales: Iterable[_Progress]) -> float | None:

@@ -70,11 +70,11 @@ def check_loop(path: Path, *, photo: Path | None = None, mask: Path | None = Non
         meter.add(frame)
     report = meter.report()
     exact = is_lossless(path)
-    findings = (*_motion_findings(report, exact), *_static_findings(report, exact), *container)
+    findings = (*motion_findings(report, exact=exact), *_static_findings(report, exact), *container)
     return CheckReport(path, report, findings)
 
 
-def _motion_findings(report: LoopReport, exact: bool) -> tuple[Finding, ...]:
+def motion_findings(report: LoopReport, *, exact: bool) -> tuple[Finding, ...]:
     """Seam, stall and jump, or the lack of any motion."""
     if report.typical < STILL_LEVELS and max(report.steps) < (STALL_LEVELS if exact else CODED_SEAM_LEVELS):
         return (Finding("motion", False, "none", "some", "nothing moves; this is a still picture"),)

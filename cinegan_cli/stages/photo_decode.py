@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 import warnings
@@ -27,6 +28,8 @@ ORIENTATION = 0x0112  # EXIF tag
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs of damaged files goes to stderr
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -44,10 +47,10 @@ def decode_picture(path: Path, *, background: tuple[int, int, int], convert_prof
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns about odd metadata; the user cannot act on it
         with _opened(path) as image:
-            notices = _frame_notices(path, image)
             profile = image.info.get("icc_profile") if convert_profile else None
             with _decoding(path):
-                with _quiet_libtiff() if image.format == "TIFF" else nullcontext():
+                notices = _frame_notices(path, image)
+                with _quiet_libraries() if image.format == "TIFF" else nullcontext():
                     image.load()
                 deep = _deep_pixels(path, image) if profile is None else None
                 if deep is not None:
@@ -120,8 +123,8 @@ def _decoding(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet_libtiff() -> Iterator[None]:
-    """libtiff complains of damaged files on stderr, past Python; the one line for the user is ours."""
+def _quiet_libraries() -> Iterator[None]:
+    """libtiff and OpenCV complain of damaged files on stderr, past Python; the one line for the user is ours."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
@@ -205,7 +208,8 @@ def _deep_pixels(path: Path, image: Image.Image) -> NDArray[np.uint16] | None:
     if not _has_deep_colour(path, image):
         return None
     # Pillow reduces 16-bit colour to 8 bits; OpenCV does not. Pillow has decoded the file, so it is sound.
-    raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    with _quiet_libraries():
+        raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if raw is None or raw.dtype != np.uint16:
         return None
     raw = raw[:, :, None] if raw.ndim == 2 else raw

@@ -12,7 +12,6 @@ from PIL import Image
 
 from cinegan_cli.errors import OutputError, UsageError
 
-
 LONGEST_NAME = 200  # bytes; temporary names are a little longer, and most file systems take 255
 
 
@@ -20,8 +19,7 @@ def require_free(paths: Sequence[Path], overwrite: bool, *, inputs: Iterable[Pat
     """Refuse outputs of one command that cannot be written, or must not be.
 
     Raises `OutputError` for a path that exists (without `overwrite`), is a folder, has too long a name, or whose
-    folder does not exist;
-    `UsageError` for one named twice and for one of `inputs`, which not even `overwrite` replaces.
+    folder does not exist; `UsageError` for one named twice, and for one of `inputs`, whatever `overwrite` says.
     """
     keep_inputs(paths, inputs)
     if len(set(map(os.path.realpath, paths))) < len(paths):
