@@ -16,7 +16,7 @@ from cinegan_cli.config import Config, RunConfig
 from cinegan_cli.errors import CheckError, UsageError
 from cinegan_cli.evaluation.loop import LoopMeter, LoopReport
 from cinegan_cli.stages.frames import composite, matte
-from cinegan_cli.stages.inversion import moving_layer, pyramid
+from cinegan_cli.stages.inversion import dequantise, moving_layer, pyramid
 from cinegan_cli.stages.mask import make_mask
 from cinegan_cli.stages.motion import make_motion
 from cinegan_cli.stages.photo import read_photo
@@ -141,10 +141,11 @@ def render(scene: Scene, config: Config) -> Iterator[NDArray[np.uint8]]:
     mask = replace(scene.mask, alpha=scene.mask.alpha.to(device))
     motion = replace(scene.motion, velocity=scene.motion.velocity.to(device))
     with torch.inference_mode():
-        layer = moving_layer(photo, mask).to(device)
+        layer = moving_layer(photo, mask)
         coverage = matte(mask)
+        picture = dequantise(layer)
         region = (coverage > 0).to(torch.uint8)
-        warped = warped_frames(layer, pyramid(layer), motion, region, config.loop)
+        warped = warped_frames(picture, pyramid(picture), motion, region, config.loop)
         for frame in composite(photo, coverage, layer, warped):
             yield frame.cpu().numpy()
 

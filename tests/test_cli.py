@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from PIL import Image
 
 import cinegan_cli
-from cinegan_cli.cli.main import COMMANDS, cinegan
+from cinegan_cli.cli.main import COMMANDS, cinegan, run
 from cinegan_cli.config import Config
 from cinegan_cli.errors import ExitStatus, UsageError
 from cinegan_cli.evaluation.loop_check import check_loop
@@ -97,15 +99,32 @@ def test_completion_completes_options(monkeypatch: pytest.MonkeyPatch, capfd: Ca
     monkeypatch.setenv("_CINEGAN_COMPLETE", "fish_complete")
     monkeypatch.setenv("COMP_WORDS", "cinegan animate --dir")
     monkeypatch.setenv("COMP_CWORD", "--dir")
-    with pytest.raises(SystemExit) as ended:
-        invoke("", capfd)
-    assert ended.value.code == 0
-    assert "--direction" in capfd.readouterr().out
+    outcome = invoke("", capfd)
+    assert outcome.status == ExitStatus.OK
+    assert "--direction" in outcome.stdout
 
 
 def test_traceback_option_shows_where(folder: Path, capfd: Capture) -> None:
     with pytest.raises(UsageError):
         invoke(f"--traceback {ANIMATE} --out loop.mp4 --speed -1", capfd)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closed pipes are told otherwise on Windows")
+def test_reader_that_has_gone_is_no_error(folder: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    script = "from cinegan_cli.cli.main import main; main()"
+    command = [sys.executable, "-c", script, "check", "photo.png", "--help"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(cinegan_cli.__file__).parents[1])}
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, env=environment)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (ExitStatus.OK, "")
+
+
+def test_closed_stderr_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    Image.fromarray(texture()).save("photo.tif", compression="tiff_lzw")
+    assert run(shlex.split(f"{ANIMATE} --out loop.gif".replace("photo.png", "photo.tif"))) == ExitStatus.OK
 
 
 # ---- animate

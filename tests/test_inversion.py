@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from cinegan_cli.stages.inversion import COARSEST_SIDE, collapse, moving_layer, pyramid
+from cinegan_cli.stages.inversion import COARSEST_SIDE, collapse, dequantise, moving_layer, pyramid
 from cinegan_cli.types import Mask
 from tests.scenes import noise_photo, photo_of, upper_half
 
@@ -48,3 +48,16 @@ def test_moving_layer_forgets_what_is_static() -> None:
 def test_moving_layer_of_all_or_nothing_is_the_photo(value: float) -> None:
     photo = noise_photo()
     assert torch.equal(moving_layer(photo, Mask(torch.full((64, 96), value), "given")), photo.pixels)
+
+
+def test_dequantised_picture_rounds_to_the_same_bytes() -> None:
+    photo = noise_photo()
+    smooth = dequantise(photo.pixels)
+    assert torch.equal((smooth * 255).round().to(torch.uint8), photo.pixels_u8.permute(2, 0, 1))
+
+
+def test_dequantising_softens_the_stairs_of_a_shallow_ramp() -> None:
+    ramp = (100 + torch.arange(160.0) / 8).expand(3, 40, 160) / 255
+    stair = (ramp * 255).round() / 255
+    before, after = ((picture - ramp)[:, :, 8:-8].abs().mean() for picture in (stair, dequantise(stair)))
+    assert after < 0.9 * before

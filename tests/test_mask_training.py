@@ -173,5 +173,5 @@ def test_resumed_run_equals_an_uninterrupted_one(data: Path, tmp_path: Path, mon
     assert all(torch.equal(one.tensors[name], two.tensors[name]) for name in one.tensors)
     assert (tmp_path / "broken" / "scores.json").is_file()
     seen = predict(torch.from_numpy(picture(3)[0]), device=torch.device("cpu"), weights=resumed)
-    assert seen.shape == (3, 16, 32)
-    assert torch.allclose(seen.sum(0), torch.ones(16, 32), atol=1e-5)
+    assert seen.shape == (3, 32, 48)
+    assert torch.allclose(seen.sum(0), torch.ones(32, 48), atol=1e-5)

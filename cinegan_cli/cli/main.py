@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -82,9 +81,9 @@ def run(arguments: list[str]) -> int:
         if "--traceback" in arguments:
             raise
         return _fail(_one_line(str(error)), error.status)
-    except BrokenPipeError:  # the reader of our output has gone, as with `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitStatus.OK
+    except SystemExit as ended:
+        # Click ends by itself after a completion, and with 1 when the reader of our output has gone, as with `| head`.
+        return ExitStatus.OK if ended.code == 1 else int(ended.code or 0)
     except Exception as error:
         if "--traceback" in arguments:
             raise

@@ -103,7 +103,7 @@ class Printer:
     @contextmanager
     def progress(self) -> Iterator[Progress]:
         """A bar with frames/s and time left on stderr; nothing when quiet or when stderr is no terminal."""
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or sys.stderr is None or not sys.stderr.isatty():  # None where it is closed
             yield lambda what, done, total: None
             return
         from rich.console import Console

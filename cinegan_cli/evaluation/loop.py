@@ -30,7 +30,7 @@ Frame = NDArray[np.uint8]
 
 PROBE_FRAMES = 6  # held at the start to find the moving pixels when no mask is given
 MOVING_LEVELS = 1.5  # an area that changed by more than this within them moves; coding noise of static areas is 0.2
-TURNING_COSINE = -0.25  # below it motion turns back: there is no progress to expect. Ping-pong: -0.5 and less
+TURNING_SHARE = 1.1  # two frames before against two after, over two steps: ping-pong in H.264 0.7, stalled 1.5, flow 2
 PROGRESS_SIDES = (256, 128)  # px, short side: where one step is a small part of the texture; the better one counts
 
 
@@ -221,9 +221,8 @@ def _along(six: Sequence[NDArray[np.float32]]) -> float:
 
 
 def _turns(six: Sequence[NDArray[np.float32]]) -> bool:
-    """Whether the change before the middle step is undone after it, as at the ends of a ping-pong loop."""
-    before, after = six[1] - six[0], six[5] - six[4]
-    return float(before @ after) < TURNING_COSINE * float(np.linalg.norm(before) * np.linalg.norm(after))
+    """Whether the frames on both sides of the fourth mirror each other, as at the ends of a ping-pong loop."""
+    return float(np.linalg.norm(six[1] - six[5])) < TURNING_SHARE * float(np.linalg.norm(six[3] - six[5]))
 
 
 def _best_progress(scales: Iterable[_Progress]) -> float | None:

@@ -46,7 +46,7 @@ def displacements(
 
 
 def travel(motion: Motion, seconds: float) -> tuple[int, int]:
-    """Rows and columns to add on either side so that what flows in within `seconds` has a source; at most the grid's."""
+    """Rows and columns to add on either side so that what flows in within `seconds` has a source; at most the grid."""
     columns, rows = (math.ceil(float(axis.abs().max()) * seconds) + PAD_MARGIN for axis in motion.velocity)
     h, w = motion.velocity.shape[1:]
     return min(rows, h), min(columns, w)

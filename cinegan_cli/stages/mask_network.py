@@ -8,31 +8,38 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cinegan_cli.checkpoints.bundle import load_strictly, read_bundle
 from cinegan_cli.nn.segmentation import SegmentationNet, network_of, network_size
 
+# sizes over the trained one: held-out photos gain 1.3 % of mean IoU at 1.5, and little more at 1.75
+_SCALES = (1.25, 1.5)
 WEIGHTS = Path(__file__).parent.parent / "weights" / "mask.safetensors"
 
 
 def predict(picture: Tensor, *, device: torch.device, weights: Path = WEIGHTS) -> Tensor:
-    """Probabilities [3, h, w] of (static, sky, water), float32 on the CPU, at half the network's input size.
+    """Probabilities [3, h, w] of (static, sky, water), float32 on the CPU, at half the largest input's size.
 
     picture: uint8 [H, W, 3] RGB, any size. Mean over the members of the ensemble and over the mirrored picture.
     Raises ModelMissingError when `weights` is not there.
     """
     members = _load(weights, weights.stat().st_mtime_ns if weights.is_file() else 0, device)
-    total: Tensor | None = None
-    for net in members:
-        rgb = network_input(picture, net.config.side).to(device)
-        both = torch.cat((rgb, rgb.flip(3)))  # [2, 3, h, w]
-        with torch.inference_mode():
-            straight, mirrored = net(both).float().softmax(1).cpu()
-        seen = (straight + mirrored.flip(2)) / 2
-        total = seen if total is None else total + seen
-    assert total is not None
-    return total / len(members)
+    seen = [_look(net, picture, round(scale * net.config.side), device) for net in members for scale in _SCALES]
+    size = max((p.shape[1:] for p in seen), key=sum)
+    alike = [F.interpolate(p[None], size=size, mode="bilinear")[0] for p in seen]
+    return torch.stack(alike).mean(0)
+
+
+def _look(net: SegmentationNet, picture: Tensor, side: int, device: torch.device) -> Tensor:
+    """Probabilities [3, h, w] of one network at one size, mean over the picture and its mirror image."""
+    rgb = network_input(picture, side).to(device)
+    both = torch.cat((rgb, rgb.flip(3)))  # [2, 3, h, w]
+    with torch.inference_mode():
+        straight, mirrored = net(both).float().softmax(1).cpu()
+    seen: Tensor = (straight + mirrored.flip(2)) / 2
+    return seen
 
 
 def network_input(picture: Tensor, side: int) -> Tensor:

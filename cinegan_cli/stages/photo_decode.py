@@ -125,7 +125,10 @@ def _decoding(path: Path) -> Iterator[None]:
 @contextmanager
 def _quiet_libraries() -> Iterator[None]:
     """libtiff and OpenCV complain of damaged files on stderr, past Python; the one line for the user is ours."""
-    sys.stderr.flush()
+    if sys.__stderr__ is None:  # closed when the program began: descriptor 2 may be any file
+        yield
+        return
+    sys.__stderr__.flush()
     kept = os.dup(2)
     try:
         with open(os.devnull, "wb") as nowhere:

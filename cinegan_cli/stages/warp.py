@@ -35,7 +35,6 @@ LIKENESS_SIGMA = 4.0  # cells of the Gaussian over which they are: finer maps pr
 LIKENESS_FRAMES = 4  # the textures are compared at 1/4, 1/2 and 3/4 of the cycle
 LIKENESS_STEPS = 8  # Euler steps between two of those; their statistics need no more
 LARGEST_LOSS = 0.8  # of a band's strength that is made good: white noise read half way between pixels keeps 0.79
-ROUNDING = 0.13 / 255  # strength, in grey, of rounding to bytes in the finest band: 0.29 x 0.76 / sqrt(3)
 NOISE = 0.02 / 255  # mean strength under which a texture counts as the same in both sources
 
 
@@ -98,7 +97,7 @@ class Contrast:
     """What a band loses on its way into a frame, measured once.
 
     `likeness` [*cells] in [0, 1] is the ρ of what the two directions of time bring to a place; `loss` is what sharp
-    sampling between pixels leaves of the band's strength, over what the frame needs of it.
+    sampling between pixels leaves of the band's strength.
     """
 
     likeness: Tensor
@@ -140,9 +139,7 @@ def measure_contrast(
         if origins.weight > 0:
             for of_band, band in zip(strengths, textures, strict=True):
                 of_band.append(_strengths(band, _needed_at(region, band), origins, cells))
-    share = float(region.float().mean())
-    rounding = [ROUNDING * share / 2**k for k in range(len(textures))]  # half in each coarser band, finest first
-    return [_contrast(torch.stack(s).mean(0), r) for s, r in zip(strengths, reversed(rounding), strict=True)]
+    return [_contrast(torch.stack(of_band).mean(0)) for of_band in strengths]
 
 
 def _strengths(band: Tensor, needed: Tensor, origins: Origins, cells: tuple[int, int]) -> Tensor:
@@ -155,12 +152,11 @@ def _strengths(band: Tensor, needed: Tensor, origins: Origins, cells: tuple[int,
     return torch.stack([first, second, mixed, still])
 
 
-def _contrast(strengths: Tensor, rounding: float) -> Contrast:
+def _contrast(strengths: Tensor) -> Contrast:
     """From the mean strengths [4, *cells]: the ρ with which the gain restores them half way, where they are lowest.
 
     Strength is the mean absolute value, not the deviation: two sparse textures averaged keep the former better, and
-    a gain from the latter made the middle of the cycle up to 13 % too crisp. `rounding` is the strength that rounding
-    the frame to bytes will add again; smooth skies came out 12 % too rough without it.
+    a gain from the latter made the middle of the cycle up to 13 % too crisp.
     """
     radius = math.ceil(3 * LIKENESS_SIGMA)
     kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=strengths.device) / LIKENESS_SIGMA) ** 2)
@@ -169,10 +165,9 @@ def _contrast(strengths: Tensor, rounding: float) -> Contrast:
     pooled = F.conv2d(F.conv2d(pooled, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))  # [3, 1, *cells]
     a, b, mixed = pooled[:, 0] + NOISE
     first, second, _, still = (strengths.mean(dim=(1, 2)) + NOISE).tolist()
-    wanted = math.sqrt(max(still**2 - rounding**2, still**2 / 4))
-    loss = (first + second) / (2 * wanted)
+    loss = (first + second) / (2 * still)
     likeness = torch.clamp(2 * (2 * mixed / (a + b)) ** 2 - 1, 0, 1)
-    return Contrast(likeness, min(max(loss, LARGEST_LOSS), 1 / LARGEST_LOSS))
+    return Contrast(likeness, min(max(loss, LARGEST_LOSS), 1.0))
 
 
 def origins_of_frames(
