@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from cinegan_cli.errors import InputError, ModelMissingError
 
 _KEY = "cinegan"  # the header's entry that holds our JSON
+_SCALE = ".scale_of_rows"  # beside a tensor packed as int8
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,31 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) 
     with torch.no_grad():
         for name, target in own.items():
             target.copy_(tensors[name])
+
+
+def pack(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`state` in about a quarter of the bytes: tensors of 2 or more axes as int8, with one scale for each row.
+
+    A row is what the first index selects (an output channel). The error is at most 1/254 of the row's largest value.
+    """
+    packed: dict[str, Tensor] = {}
+    for name, value in state.items():
+        if value.ndim < 2:
+            packed[name] = value
+            continue
+        scale = value.flatten(1).abs().amax(1).clamp(min=1e-12) / 127  # [rows]
+        packed[name] = (value / scale.view(-1, *[1] * (value.ndim - 1))).round().to(torch.int8)
+        packed[name + _SCALE] = scale
+    return packed
+
+
+def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The float32 tensors of what `pack` made; anything else passes as it is."""
+    state = {}
+    for name, value in packed.items():
+        scale = packed.get(name + _SCALE)
+        if scale is not None:
+            state[name] = value.to(torch.float32) * scale.view(-1, *[1] * (value.ndim - 1))
+        elif not name.endswith(_SCALE):
+            state[name] = value
+    return state

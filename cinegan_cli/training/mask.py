@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cinegan_cli.checkpoints.bundle import Bundle, load_strictly, read_bundle, write_bundle
+from cinegan_cli.checkpoints.bundle import Bundle, load_strictly, pack, read_bundle, write_bundle
 from cinegan_cli.errors import InputError, OutputError
 from cinegan_cli.nn.segmentation import STRIDE, SegmentationConfig, SegmentationNet, network_size
 from cinegan_cli.training.mask_augment import augment
@@ -221,14 +221,13 @@ def evaluate(net: SegmentationNet, examples: list[Example]) -> Scores:
 
 
 def _assemble(config: MaskTrainConfig) -> None:
-    """Write the members' averaged weights into one file: matrices in half precision, the rest as they are."""
+    """Write the members' averaged weights into one file, packed."""
     network = _network_config(config)
     tensors = {}
     for k in range(config.members):
         path = config.work / f"member_{k}" / "average.safetensors"
         member = SegmentationNet(network)
         load_strictly(member, read_bundle(path, "mask member").tensors, path)
-        for name, value in member.state_dict().items():
-            tensors[f"{k}.{name}"] = value.half() if value.ndim > 1 else value
+        tensors |= {f"{k}.{name}": value for name, value in pack(member.state_dict()).items()}
     header = {"members": config.members, "network": asdict(network), "steps": config.steps, "seed": config.seed}
     write_bundle(config.out, Bundle("mask", header, tensors))
