@@ -83,19 +83,22 @@ def animate(photo: str | Path, config: Config, *, progress: Progress | None = No
     meter = LoopMeter(
         photo=scene.photo.pixels_u8.numpy()[::stride, ::stride], mask=scene.mask.alpha.numpy()[::stride, ::stride]
     )
+    size, notices, confidence = scene.photo.size, scene.notices, scene.mask.confidence
+    stages = {"mask": str(scene.mask.origin), "motion": str(scene.motion.origin), "bands": "pyramid"}
     frames = _watched(_counted(render(scene, config), count, tell), meter, stride)
-    written = write_loop(frames, size=scene.photo.size, fps=config.loop.fps, count=count, config=config.video)
+    del scene  # 170 MB of a 4K photo that rendering does not need: `render` drops it too
+    written = write_loop(frames, size=size, fps=config.loop.fps, count=count, config=config.video)
     return Summary(
-        size=scene.photo.size,
+        size=size,
         frames=count,
         fps=config.loop.fps,
         seconds=count / config.loop.fps,
         took=time.perf_counter() - started,
         outputs=written,
         loop=meter.report(),
-        stages={"mask": scene.mask.origin, "motion": scene.motion.origin, "bands": "pyramid"},
-        confidence=scene.mask.confidence,
-        notices=scene.notices,
+        stages=stages,
+        confidence=confidence,
+        notices=notices,
     )
 
 
@@ -141,12 +144,12 @@ def render(scene: Scene, config: Config) -> Iterator[NDArray[np.uint8]]:
     mask = replace(scene.mask, alpha=scene.mask.alpha.to(device))
     motion = replace(scene.motion, velocity=scene.motion.velocity.to(device))
     with torch.inference_mode():
-        layer = moving_layer(photo, mask)
-        coverage = matte(mask)
+        layer, coverage, still = moving_layer(photo, mask), matte(mask), photo.pixels_u8
+        del scene, photo, mask
         picture = dequantise(layer)
         region = (coverage > 0).to(torch.uint8)
         warped = warped_frames(picture, pyramid(picture), motion, region, config.loop)
-        for frame in composite(photo, coverage, layer, warped):
+        for frame in composite(still, coverage, layer, warped):
             yield frame.cpu().numpy()
 
 

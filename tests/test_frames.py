@@ -33,7 +33,7 @@ def test_only_the_change_of_the_layer_is_added() -> None:
     coverage = torch.zeros(6, 8)
     coverage[2, 3] = 0.5
     brighter = layer + 20 / 255
-    (same, changed) = composite(photo, coverage, layer, [layer, brighter])
+    (same, changed) = composite(photo.pixels_u8, coverage, layer, [layer, brighter])
     assert torch.equal(same, photo.pixels_u8)
     difference = changed.int() - photo.pixels_u8.int()
     assert difference[2, 3].tolist() == [10, 10, 10]

@@ -25,7 +25,7 @@ def loop_of(
 ) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
     layer, coverage = moving_layer(photo, mask), matte(mask)
     warped = warped_frames(layer, pyramid(layer), motion, (coverage > 0).to(torch.uint8), config)
-    return [frame.numpy() for frame in composite(photo, coverage, layer, warped)]
+    return [frame.numpy() for frame in composite(photo.pixels_u8, coverage, layer, warped)]
 
 
 def report_of(config: LoopConfig, speed: float = 12.0) -> tuple[LoopReport, Photo]:

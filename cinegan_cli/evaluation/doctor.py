@@ -122,6 +122,6 @@ def _tiny_loop() -> tuple[float, int]:
     coverage = matte(mask)
     config = LoopConfig(seconds=1.0, fps=12.0)
     warped = warped_frames(layer, pyramid(layer), Motion(velocity, "given"), (coverage > 0).to(torch.uint8), config)
-    frames = (frame.numpy() for frame in composite(photo, coverage, layer, warped))
+    frames = (frame.numpy() for frame in composite(pixels_u8, coverage, layer, warped))
     report = measure_loop(frames, photo=pixels_u8.numpy(), mask=alpha.numpy())
     return report.seam, report.static_error or 0

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cinegan_cli import ops
-from cinegan_cli.types import Mask, Photo
+from cinegan_cli.types import Mask
 
 MATTE_REACH = 2  # px around a pixel in which the mask's largest value counts as "all of it moves"
 
@@ -23,12 +23,13 @@ def matte(mask: Mask) -> Tensor:
     return mask.alpha / largest.clamp(min=1e-6)
 
 
-def composite(photo: Photo, coverage: Tensor, layer: Tensor, warped: Iterable[Tensor]) -> Iterator[Tensor]:
+def composite(photo: Tensor, coverage: Tensor, layer: Tensor, warped: Iterable[Tensor]) -> Iterator[Tensor]:
     """Yield frames uint8 [H, W, 3]: `I + S ⊙ (warped - layer)`.
 
-    `coverage` is S, [H, W]; `layer` [3, H, W] is the moving layer as it is at frame 0. Where the layer is the photo,
-    this is Eq. 4, `S ⊙ warped + (1 - S) ⊙ I`. Beside a silhouette, where a pixel mixes both, it moves only the moving
-    part and leaves the rest in place, and frame 0 is the photo whatever S is. Pixels with S = 0 are copied.
+    `photo` is I, uint8 [H, W, 3]; `coverage` is S, [H, W]; `layer` [3, H, W] is the moving layer as it is at frame 0.
+    Where the layer is the photo, this is Eq. 4, `S ⊙ warped + (1 - S) ⊙ I`. Beside a silhouette, where a pixel mixes
+    both, it moves only the moving part and leaves the rest in place, and frame 0 is the photo whatever S is. Pixels with
+    S = 0 are copied.
     """
     for picture in warped:
-        yield ops.composite(photo.pixels_u8, coverage, picture, layer)
+        yield ops.composite(photo, coverage, picture, layer)

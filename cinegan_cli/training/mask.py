@@ -223,7 +223,7 @@ def evaluate(net: SegmentationNet, examples: list[Example]) -> Scores:
 def _assemble(config: MaskTrainConfig) -> None:
     """Write the members' averaged weights into one file, packed."""
     network = _network_config(config)
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for k in range(config.members):
         path = config.work / f"member_{k}" / "average.safetensors"
         member = SegmentationNet(network)
