@@ -28,8 +28,8 @@ def composite(photo: Tensor, coverage: Tensor, layer: Tensor, warped: Iterable[T
 
     `photo` is I, uint8 [H, W, 3]; `coverage` is S, [H, W]; `layer` [3, H, W] is the moving layer as it is at frame 0.
     Where the layer is the photo, this is Eq. 4, `S ⊙ warped + (1 - S) ⊙ I`. Beside a silhouette, where a pixel mixes
-    both, it moves only the moving part and leaves the rest in place, and frame 0 is the photo whatever S is. Pixels with
-    S = 0 are copied.
+    both, it moves only the moving part and leaves the rest in place, and frame 0 is the photo whatever S is. Pixels
+    with S = 0 are copied.
     """
     for picture in warped:
         yield ops.composite(photo, coverage, picture, layer)
