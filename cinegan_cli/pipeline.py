@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from queue import Full, Queue
+from threading import Event, Thread
 
 import cv2
 import numpy as np
@@ -80,12 +83,11 @@ def animate(photo: str | Path, config: Config, *, progress: Progress | None = No
     scene = prepare(Path(photo), config, progress=tell)
     count = config.loop.frames
     stride = -(-max(scene.photo.size) // METER_SIDE)
-    meter = LoopMeter(
-        photo=scene.photo.pixels_u8.numpy()[::stride, ::stride], mask=scene.mask.alpha.numpy()[::stride, ::stride]
-    )
+    still, alpha = scene.photo.pixels_u8.numpy(), scene.mask.alpha.numpy()
+    meter = LoopMeter(photo=still[::stride, ::stride], mask=alpha[::stride, ::stride], count=count)
     size, notices, confidence = scene.photo.size, scene.notices, scene.mask.confidence
     stages = {"mask": str(scene.mask.origin), "motion": str(scene.motion.origin), "bands": "pyramid"}
-    frames = _watched(_counted(render(scene, config), count, tell), meter, stride)
+    frames = _watched(_counted(_ahead(render(scene, config)), count, tell), meter, stride)
     del scene  # 170 MB of a 4K photo that rendering does not need: `render` drops it too
     written = write_loop(frames, size=size, fps=config.loop.fps, count=count, config=config.video)
     return Summary(
@@ -170,6 +172,39 @@ def pick_device(name: str) -> torch.device:
     if not available[name]:
         raise UsageError(f"--device {name}: not available here (see `cinegan doctor`); leave it out to use the CPU")
     return torch.device(name)
+
+
+def _ahead(frames: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+    """The same frames, rendered in a second thread: measuring and writing one overlaps with rendering the next."""
+    waiting: Queue[NDArray[np.uint8] | BaseException | None] = Queue(maxsize=1)
+    stopped = Event()
+
+    def hand_over(item: NDArray[np.uint8] | BaseException | None) -> None:
+        while not stopped.is_set():
+            with suppress(Full):
+                waiting.put(item, timeout=0.1)
+                return
+
+    def produce() -> None:
+        try:
+            for frame in frames:
+                hand_over(frame)
+                if stopped.is_set():
+                    return
+            hand_over(None)
+        except BaseException as error:  # raised again where the frames are taken
+            hand_over(error)
+
+    thread = Thread(target=produce, name="cinegan render", daemon=True)
+    thread.start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
 
 
 def _counted(frames: Iterator[NDArray[np.uint8]], count: int, tell: Progress) -> Iterator[NDArray[np.uint8]]:

@@ -66,8 +66,14 @@ class LoopReport:
 class LoopMeter:
     """Measures a cycle as its frames pass: `add` each uint8 [H, W, 3], then `report`. Holds 2 frames, at first 6."""
 
-    def __init__(self, *, photo: Frame | None = None, mask: NDArray[np.float32] | None = None) -> None:
-        """`photo` is uint8 [H, W, 3], `mask` float32 [H, W] in [0, 1]."""
+    def __init__(
+        self, *, photo: Frame | None = None, mask: NDArray[np.float32] | None = None, count: int | None = None
+    ) -> None:
+        """`photo` is uint8 [H, W, 3], `mask` float32 [H, W] in [0, 1].
+
+        `count`, when N is known, saves measuring the texture of frames whose texture is not reported.
+        """
+        self._textured = None if count is None else {0, count // 4, count // 2, 3 * count // 4}
         self._photo = photo
         self._mask = mask
         self._moving: Frame | None = None
@@ -77,7 +83,7 @@ class LoopMeter:
         self._last: Frame | None = None
         self._steps: list[float] = []
         self._levels: list[tuple[float, float]] = []
-        self._textures: list[float] = []
+        self._textures: dict[int, float] = {}  # by frame number
         self._worst = 0
         self._squares = 0.0
         self._progress: list[_Progress] = []
@@ -161,7 +167,9 @@ class LoopMeter:
         grey = _grey(frame)
         mean, spread = cv2.meanStdDev(grey, mask=self._moving)
         self._levels.append((float(mean.item()), float(spread.item())))
-        self._textures.append(self._texture(frame))
+        number = len(self._levels) - 1
+        if self._textured is None or number in self._textured:
+            self._textures[number] = self._texture(frame)
         for progress in self._progress:
             progress.add(grey)
         if self._photo is not None and self._still is not None:
