@@ -192,9 +192,10 @@ def test_failed_overwrite_keeps_the_old_output(
 def test_signal_in_mid_render_leaves_nothing(name: str, folder: Path) -> None:
     before = tree(folder)
     arguments = f"{ANIMATE} --seconds 30 --fps 60 --out new/loop.mp4 --out new/frames/%05d.png"
-    # A test run in the background hands down an ignored SIGINT.
+    # A test run in the background hands down an ignored SIGINT, one under nohup an ignored SIGHUP.
     script = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL); "
         "from cinegan_cli.cli.main import main; main()"
     )
     process = subprocess.Popen(
