@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cinegan_cli.stages.fill import pull_push
 
+HOLE = 1e-3  # a pixel with fewer votes is empty
 MEDIAN_SIDE = 7  # supplement A.a
 LARGE_SHARE = 0.03  # holes over this share of the area are inpainted instead (supplement A.a)
 INPAINT_RADIUS = 3.0  # px

@@ -25,11 +25,10 @@ from torch import Tensor
 from cinegan_cli import ops
 from cinegan_cli.config import LoopConfig
 from cinegan_cli.stages.displacement import displacements
-from cinegan_cli.stages.holes import fill_holes
+from cinegan_cli.stages.holes import HOLE, fill_holes
 from cinegan_cli.stages.warp_splat import splat_bands
 from cinegan_cli.types import Bands, Motion
 
-HOLE = 1e-3  # a pixel with fewer votes is empty
 LIKENESS_SIDE = 64  # cells on the long side of the grid on which two textures are compared
 LIKENESS_SIGMA = 4.0  # cells of the Gaussian over which they are: finer maps print their noise on the sky as a plaid
 LIKENESS_FRAMES = 4  # the textures are compared at 1/4, 1/2 and 3/4 of the cycle

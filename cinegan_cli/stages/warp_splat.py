@@ -10,11 +10,9 @@ from torch import Tensor
 
 from cinegan_cli import ops
 from cinegan_cli.config import LoopConfig
-from cinegan_cli.stages.holes import fill_holes
+from cinegan_cli.stages.holes import HOLE, fill_holes
 from cinegan_cli.stages.inversion import collapse
 from cinegan_cli.types import Bands, Displacement
-
-HOLE = 1e-3  # a pixel with fewer votes is empty
 
 
 def splat_bands(bands: Bands, displacement: Displacement, *, grid: tuple[int, int], config: LoopConfig) -> Tensor:
