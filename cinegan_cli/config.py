@@ -40,6 +40,40 @@ class PhotoConfig:
 
 
 @dataclass(frozen=True)
+class InversionConfig:
+    """What the picture is made of: the bands that move."""
+
+    backbone: Literal["auto", "pyramid", "stylegan2"] = setting(
+        "auto", "Laplacian bands of the photo, or those of a generator; auto takes the generator that is installed."
+    )
+    models: str | None = setting(
+        None, "Set of models: a name from `cinegan models list`, or a bundle (.safetensors).", metavar="NAME|FILE"
+    )
+    latents: Path | None = setting(
+        None, "Latents of this photo, as `cinegan invert` writes them; nothing is inverted again.", metavar="FILE"
+    )
+    refine: int = setting(
+        0, "Steps of optimising the encoder's latents for this photo.", minimum=0, maximum=10000, metavar="STEPS"
+    )
+    mode: Literal["bands", "deep"] = setting(
+        "bands",
+        "Warp the generator's RGB contributions, or (deep, the paper's literal form) its features with all channels: "
+        "G's layers run on every frame.",
+    )
+    inversion_index: int = setting(10, "Feature D_k that carries the layout of the photo.", minimum=9, maximum=18)
+    warp_index: int | None = setting(
+        None, "First feature that deep warps.  [default: the last one of the inversion's size]", minimum=9, maximum=18
+    )
+    warp_levels: Literal["all", "first"] = setting(
+        "all", "Deep: warp one feature of every size, or the first alone (ablation)."
+    )
+    no_residual: bool = setting(False, "Leave out what the generator cannot reproduce, as the paper does.")
+
+
+RENDERING = ("mode", "warp_index", "warp_levels", "no_residual")  # the inversion's settings that rendering alone reads
+
+
+@dataclass(frozen=True)
 class MaskConfig:
     """What moves."""
 
@@ -49,7 +83,9 @@ class MaskConfig:
     freeze: Path | None = setting(
         None, "Picture of what must stay still (white); it wins over the mask.", metavar="FILE"
     )
-    move: Literal["sky", "water", "sky+water"] = setting("sky+water", "What to animate when no --mask is given.")
+    move: Literal["sky", "water", "sky+water", "everything"] = setting(
+        "sky+water", "What to animate when no --mask is given."
+    )
 
 
 @dataclass(frozen=True)
@@ -111,6 +147,19 @@ class LoopConfig:
 
 
 @dataclass(frozen=True)
+class StyleConfig:
+    """What the picture is to look like."""
+
+    target: str | None = setting(
+        None, "The look: a name of --list, a colour such as #ff8800, or a photo to take it from.", metavar="LOOK"
+    )
+    strength: float = setting(
+        1.0, "How far to go: β of Eq. 5, 0 is the photo, 1 the look.", minimum=0.0, maximum=1.5, metavar="BETA"
+    )
+    cycle: bool = setting(False, "Go from the photo to the look and back within the loop.")
+
+
+@dataclass(frozen=True)
 class VideoConfig:
     """What is written."""
 
@@ -161,9 +210,11 @@ class Config:
     """One run of `animate`, whole."""
 
     photo: PhotoConfig = PhotoConfig()
+    inversion: InversionConfig = InversionConfig()
     mask: MaskConfig = MaskConfig()
     motion: MotionConfig = MotionConfig()
     loop: LoopConfig = LoopConfig()
+    style: StyleConfig = StyleConfig()
     video: VideoConfig = VideoConfig()
     run: RunConfig = RunConfig()
 

@@ -3,49 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from cinegan_cli.config import Config, RunConfig
-from cinegan_cli.errors import CheckError, UsageError
+from cinegan_cli.config import Config
+from cinegan_cli.errors import UsageError
 from cinegan_cli.evaluation.loop import LoopMeter, LoopReport
+from cinegan_cli.scene import Progress, Scene, input_files, on_device, pick_device, prepare, silent
 from cinegan_cli.stages.frames import composite, matte
 from cinegan_cli.stages.inversion import dequantise, moving_layer, pyramid
-from cinegan_cli.stages.mask import make_mask
-from cinegan_cli.stages.motion import make_motion
-from cinegan_cli.stages.photo import read_photo
+from cinegan_cli.stages.inversion_bands import generator_bands, zero_mean
+from cinegan_cli.stages.inversion_generator import Inversion, as_picture
 from cinegan_cli.stages.pictures import keep_inputs
 from cinegan_cli.stages.video import check_outputs, is_pattern, write_loop
 from cinegan_cli.stages.video_outputs import Written, existing_frames
 from cinegan_cli.stages.warp import warped_frames
-from cinegan_cli.types import Mask, Motion, Photo
+from cinegan_cli.stages.warp_deep import deep_frames
+from cinegan_cli.types import Bands
 
 METER_SIDE = 1280  # px; of larger frames every second, third, ... pixel is measured: at 4K all would cost 8 s more
-
-Progress = Callable[[str, int, int], None]  # (what is being done, steps done, steps in all; 0 when unknown)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """All that is known before the first frame is rendered."""
-
-    photo: Photo
-    mask: Mask
-    motion: Motion
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """What the user should know, in the order of the stages."""
-        return (*self.photo.notices, *self.mask.notices, *self.motion.notices)
 
 
 @dataclass(frozen=True)
@@ -79,14 +64,18 @@ def animate(photo: str | Path, config: Config, *, progress: Progress | None = No
     """
     started = time.perf_counter()
     check_plan(Path(photo), config)
-    tell = progress or _silent
+    tell = progress or silent
     scene = prepare(Path(photo), config, progress=tell)
     count = config.loop.frames
     stride = -(-max(scene.photo.size) // METER_SIDE)
     still, alpha = scene.photo.pixels_u8.numpy(), scene.mask.alpha.numpy()
     meter = LoopMeter(photo=still[::stride, ::stride], mask=alpha[::stride, ::stride], count=count)
     size, notices, confidence = scene.photo.size, scene.notices, scene.mask.confidence
-    stages = {"mask": str(scene.mask.origin), "motion": str(scene.motion.origin), "bands": "pyramid"}
+    stages = {
+        "mask": str(scene.mask.origin),
+        "motion": str(scene.motion.origin),
+        "bands": scene.backbone,
+    }
     frames = _watched(_counted(_ahead(render(scene, config)), count, tell), meter, stride)
     del scene  # 170 MB of a 4K photo that rendering does not need: `render` drops it too
     written = write_loop(frames, size=size, fps=config.loop.fps, count=count, config=config.video)
@@ -113,65 +102,55 @@ def check_plan(photo: Path, config: Config) -> None:
         keep_inputs(existing_frames(pattern), read)
 
 
-def input_files(photo: Path, config: Config) -> tuple[Path | None, ...]:
-    """The files that a run reads, None for those not given."""
-    return photo, config.mask.mask, config.mask.freeze, config.motion.motion, config.motion.hints
-
-
-def prepare(photo_path: Path, config: Config, *, progress: Progress | None = None) -> Scene:
-    """Read the photo, find what moves and where it moves. Raises `CheckError` for doubts under `config.run.strict`."""
-    tell = progress or _silent
-    photo, mask = find_mask(photo_path, config, progress=tell)
-    tell("finding how it moves", 0, 0)
-    return Scene(photo, mask, make_motion(photo, mask, config.motion))
-
-
-def find_mask(photo_path: Path, config: Config, *, progress: Progress | None = None) -> tuple[Photo, Mask]:
-    """The first stages alone. Raises `CheckError` for doubts under `config.run.strict`."""
-    tell = progress or _silent
-    device = set_up(config.run)
-    tell("reading the photo", 0, 0)
-    photo = read_photo(photo_path, config.photo)
-    tell("finding what moves", 0, 0)
-    mask = make_mask(photo, config.mask, device=device)
-    if config.run.strict and mask.notices:
-        raise CheckError(f"{photo_path}: {mask.notices[0]}")
-    return photo, mask
-
-
 def render(scene: Scene, config: Config) -> Iterator[NDArray[np.uint8]]:
     """Yield frame t = 0 … N-1, uint8 [H, W, 3], at memory that does not grow with N."""
-    device = pick_device(config.run.device)
-    photo = replace(scene.photo, pixels=scene.photo.pixels.to(device), pixels_u8=scene.photo.pixels_u8.to(device))
-    mask = replace(scene.mask, alpha=scene.mask.alpha.to(device))
-    motion = replace(scene.motion, velocity=scene.motion.velocity.to(device))
+    scene = on_device(scene, pick_device(config.run.device))
     with torch.inference_mode():
-        layer, coverage, still = moving_layer(photo, mask), matte(mask), photo.pixels_u8
-        del scene, photo, mask
-        picture = dequantise(layer)
-        region = (coverage > 0).to(torch.uint8)
-        warped = warped_frames(picture, pyramid(picture), motion, region, config.loop)
-        for frame in composite(still, coverage, layer, warped):
+        frames = _deep(scene, config) if config.inversion.mode == "deep" else _banded(scene, config)
+        del scene
+        for frame in frames:
             yield frame.cpu().numpy()
 
 
-def set_up(run: RunConfig) -> torch.device:
-    """Threads and seed of this process, and the device to compute on."""
-    if run.threads is not None:
-        torch.set_num_threads(run.threads)
-        cv2.setNumThreads(run.threads)
-    torch.manual_seed(run.seed)
-    return pick_device(run.device)
+def _banded(scene: Scene, config: Config) -> Iterator[Tensor]:
+    """Frames from bands: no network runs from here on."""
+    layer, coverage, still = moving_layer(scene.photo, scene.mask), matte(scene.mask), scene.photo.pixels_u8
+    motion, inversion = scene.motion, scene.inversion
+    del scene
+    picture = dequantise(layer)
+    bands = pyramid(picture) if inversion is None else _of_generator(inversion, picture, coverage, config)
+    region = (coverage > 0).to(torch.uint8)
+    yield from composite(still, coverage, layer, warped_frames(picture, bands, motion, region, config.loop))
 
 
-def pick_device(name: str) -> torch.device:
-    """ "auto" is CUDA where it works, else the CPU. Raises `UsageError` for a device this machine does not have."""
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device("cuda" if available["cuda"] else "cpu")
-    if not available[name]:
-        raise UsageError(f"--device {name}: not available here (see `cinegan doctor`); leave it out to use the CPU")
-    return torch.device(name)
+def _of_generator(inversion: Inversion, picture: Tensor, coverage: Tensor, config: Config) -> Bands:
+    """The generator's bands of the moving layer; zero-mean where the blend keeps contrast."""
+    known = (coverage >= 1).to(picture.dtype)
+    bands = generator_bands(inversion.contributions, picture, known=known, residual=not config.inversion.no_residual)
+    return zero_mean(bands) if config.loop.blend == "contrast" else bands
+
+
+def _deep(scene: Scene, config: Config) -> Iterator[Tensor]:
+    """Frames by the paper's literal path: features are warped, the generator's layers run on every one."""
+    photo, inversion = scene.photo, scene.inversion
+    if inversion is None:
+        raise UsageError("--mode deep: needs a generator; install one with `cinegan models import`")
+    size = (photo.size[1], photo.size[0])
+    generator = inversion.models.generator().to(photo.pixels.device)
+    residual = None
+    if not config.inversion.no_residual:
+        made = generator.sum_rgb(tuple(band[None] for band in inversion.contributions))
+        residual = photo.pixels - as_picture(made, size)
+    warped = deep_frames(
+        generator,
+        inversion.latents,
+        scene.motion,
+        residual,
+        size=size,
+        loop=config.loop,
+        inversion=config.inversion,
+    )
+    yield from composite(photo.pixels_u8, matte(scene.mask), photo.pixels, warped)
 
 
 def _ahead(frames: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
@@ -218,7 +197,3 @@ def _watched(frames: Iterator[NDArray[np.uint8]], meter: LoopMeter, stride: int)
     for frame in frames:
         meter.add(frame[::stride, ::stride])
         yield frame
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Report nothing."""

@@ -49,6 +49,19 @@ class Bands:
 
 
 @dataclass(frozen=True)
+class Latents:
+    """What a generator makes the photo from: the feature that carries its layout, and the codes of all layers.
+
+    `w_plus` float32 [1, styles, 512] and `feature` float32 [1, C, h, w], the D_k with k = `index`
+    (`spec/stylecinegan.md`, section 1). The grid has the photo's aspect ratio.
+    """
+
+    w_plus: Tensor
+    feature: Tensor
+    index: int
+
+
+@dataclass(frozen=True)
 class Mask:
     """What moves. `alpha[y, x]` float32 [H, W] in [0, 1]: 0 is static, 1 moves at full speed, between: partial speed.
 

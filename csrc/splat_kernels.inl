@@ -3,24 +3,32 @@
 namespace cinegan {
 namespace CINEGAN_SIMD {
 
-constexpr int BLOCK = 64;  // pixels whose features are brought together before they are added
+// The pixels of a block are added in the order 0, 8, 16 .. 56, 1, 9, ..: neighbours mostly add to the same sums, and
+// each would wait for the sum that the last one stored. With the sums in the first cache, the adding alone takes 1.8 ns
+// a pixel in this order and 2.2 ns from left to right.
+constexpr int CHAINS = 8, CHAIN = BLOCK / CHAINS;
 
-// Smallest and largest row that the pixels of source row y reach: rows [first, last], empty when first > last.
+// The target rows that source row y reaches: out[0] for all of it, out[1 + i] for its i-th block. A block reaches few
+// rows where motion is smooth, so bands can be small without much work done twice.
 template <class T>
-void row_reach(const SplatParams<T>& p, Index b, Index y, int* first, int* last) {
+void row_reach(const SplatParams<T>& p, Index b, Index y, Reach* out) {
   const T* dx = p.displacement + (b * 2 * p.height + y) * p.width;
   const T* dy = dx + p.height * p.width;
   const int width = static_cast<int>(p.width), height = static_cast<int>(p.height);
-  int low = height, high = -2;
-  for (int x = 0; x < width; ++x) {
-    Landing<T> at;
-    const bool lands = land(x, static_cast<int>(y), dx[x], dy[x], width, height, &at);
-    const int low_here = lands ? at.y : height, high_here = lands ? at.y : -2;
-    low = low_here < low ? low_here : low;
-    high = high_here > high ? high_here : high;
+  out[0] = {height, -1};
+  for (int x = 0, block = 1; x < width; ++block) {
+    int low = height, high = -2;
+    for (const int end = width - x < BLOCK ? width : x + BLOCK; x < end; ++x) {
+      Landing<T> at;
+      const bool lands = land(x, static_cast<int>(y), dx[x], dy[x], width, height, &at);
+      const int low_here = lands ? at.y : height, high_here = lands ? at.y : -2;
+      low = low_here < low ? low_here : low;
+      high = high_here > high ? high_here : high;
+    }
+    out[block] = {low, high + 1};
+    if (low < out[0].first) out[0].first = low;
+    if (high + 1 > out[0].last) out[0].last = high + 1;
   }
-  *first = low;
-  *last = high + 1;
 }
 
 // Rows of four vectors become columns.
@@ -51,6 +59,14 @@ ALWAYS_INLINE Vector<T, 4> load4(const T* from) {
   return value;
 }
 
+// Asks for `bytes` that are read soon; any address is allowed. Processors look ahead within a page only, and one row of
+// 1024 floats is a page. So each block asks for the one below it: 5.3 ms of one core instead of 5.8 for 3 x 1024 x
+// 1024.
+ALWAYS_INLINE void prefetch(const void* from, Index bytes) {
+  const char* address = static_cast<const char*>(from);
+  for (Index i = 0; i < bytes; i += 64) __builtin_prefetch(address + i);
+}
+
 // Features of n pixels from (x, y), channels [c, c + K), to block[n][K]. Channel C is 1: its sum is the denominator.
 template <class T, int K>
 ALWAYS_INLINE void gather_block(const SplatParams<T>& p, Index b, Index c, Index y, Index x, int n, T* block) {
@@ -58,14 +74,22 @@ ALWAYS_INLINE void gather_block(const SplatParams<T>& p, Index b, Index c, Index
   const T* source = p.features + b * s.batch + c * s.channel + y * s.row + x * s.column;
   const int real = static_cast<int>(p.channels - c < K ? p.channels - c : K);
   if (s.channel == 1) {
+    if (K == 4) prefetch(source + s.row, BLOCK * s.column * Index(sizeof(T)));
     for (int i = 0; i < n; ++i) {
       if (real == K) {
         std::memcpy(block + i * K, source + i * s.column, K * sizeof(T));
+      } else if (real == 3) {  // colours: in one vector, twice as fast as the loop
+        const T* pixel = source + i * s.column;
+        const Vector<T, 4> value = {pixel[0], pixel[1], pixel[2], T(1)};
+        std::memcpy(block + i * K, &value, sizeof(value));
       } else {
         for (int k = 0; k < K; ++k) block[i * K + k] = k < real ? source[i * s.column + k] : T(c + k == p.channels);
       }
     }
     return;
+  }
+  if (K == 4) {
+    for (int k = 0; k < real; ++k) prefetch(source + k * s.channel + s.row, BLOCK * Index(sizeof(T)));
   }
   T ones[BLOCK], zeros[BLOCK] = {};
   for (int i = 0; i < n; ++i) ones[i] = T(1);
@@ -87,7 +111,7 @@ ALWAYS_INLINE void gather_block(const SplatParams<T>& p, Index b, Index c, Index
 }
 
 // Where n pixels from (x, y) land in the sums of rows [first, end): the number of the corner left above, or -1 for
-// those that do not; and their votes, times their weight.
+// those that do not and those after n; and their votes, times their weight.
 template <class T>
 struct VoteBlock {
   std::int32_t corner[BLOCK];
@@ -101,6 +125,7 @@ ALWAYS_INLINE void vote_block(const SplatParams<T>& p, Index b, Index y, Index x
   const T* weight = p.weight + (b * p.height + y) * p.width + x;
   const int width = static_cast<int>(p.width), height = static_cast<int>(p.height);
   const int above = static_cast<int>(first) - 1, below = static_cast<int>(end), left = static_cast<int>(x);
+  for (const T* plane : {dx, dy, weight}) prefetch(plane + p.width, BLOCK * Index(sizeof(T)));
   for (int i = 0; i < n; ++i) {
     Landing<T> at;
     const bool lands = land(left + i, static_cast<int>(y), dx[i], dy[i], width, height, &at);
@@ -110,6 +135,7 @@ ALWAYS_INLINE void vote_block(const SplatParams<T>& p, Index b, Index y, Index x
     const bool here = lands & (at.y >= above) & (at.y < below);
     block->corner[i] = here ? (at.y - above) * (width + 2) + at.x + 1 : -1;
   }
+  for (int i = n; i < BLOCK; ++i) block->corner[i] = -1;
 }
 
 // Adds factor * value to the K sums at `at`.
@@ -122,45 +148,68 @@ ALWAYS_INLINE void add(T* at, const Vector<T, K>& value, T factor) {
 }
 
 // Sums of the target rows [first, end), with one more row and column on every side so that no corner needs a test:
-// sums[end - first + 2][W + 2][K]. Source pixels are added in reading order, whatever the bands: the same bits.
+// sums[end - first + 2][W + 2][K]. Source pixels are added in one order, whatever the bands: the same bits.
 template <class T, int K>
-void splat_rows(const SplatParams<T>& p, Index b, Index c, Index first, Index end, const int* reach, T* sums) {
+void splat_rows(const SplatParams<T>& p, Index b, Index c, Index first, Index end, const Reach* reach, T* sums) {
   const Index pitch = (p.width + 2) * K;
   std::memset(sums, 0, static_cast<std::size_t>((end - first + 2) * pitch) * sizeof(T));
   alignas(64) T block[BLOCK * K];
   VoteBlock<T> at;
-  for (Index y = 0; y < p.height; ++y) {
-    if (reach[2 * y] >= end || reach[2 * y + 1] < first) continue;
+  const Index blocks = blocks_of(p.width);
+  for (Index y = 0; y < p.height; ++y, reach += 1 + blocks) {
+    if (reach[0].misses(first, end)) continue;
     for (Index x = 0; x < p.width; x += BLOCK) {
+      if (reach[1 + x / BLOCK].misses(first, end)) continue;
       const int n = static_cast<int>(p.width - x < BLOCK ? p.width - x : BLOCK);
       gather_block<T, K>(p, b, c, y, x, n, block);
       vote_block(p, b, y, x, n, first, end, &at);
-      for (int i = 0; i < n; ++i) {
-        if (at.corner[i] < 0) continue;
+      for (int i = 0; i < BLOCK; ++i) {
+        const int pixel = i % CHAINS * CHAIN + i / CHAINS;
+        if (at.corner[pixel] < 0) continue;
         Vector<T, K> value;
-        std::memcpy(&value, block + i * K, sizeof(value));
-        T* corner = sums + static_cast<Index>(at.corner[i]) * K;
-        add<T, K>(corner, value, at.votes[0][i]);
-        add<T, K>(corner + K, value, at.votes[1][i]);
-        add<T, K>(corner + pitch, value, at.votes[2][i]);
-        add<T, K>(corner + pitch + K, value, at.votes[3][i]);
+        std::memcpy(&value, block + pixel * K, sizeof(value));
+        T* corner = sums + static_cast<Index>(at.corner[pixel]) * K;
+        add<T, K>(corner, value, at.votes[0][pixel]);
+        add<T, K>(corner + K, value, at.votes[1][pixel]);
+        add<T, K>(corner + pitch, value, at.votes[2][pixel]);
+        add<T, K>(corner + pitch + K, value, at.votes[3][pixel]);
       }
     }
   }
 }
 
-// Up to four of the K channels of one row of sums to planes `channel` apart.
+// Four of the K channels of one row of sums to as many planes; null for those not asked for.
 template <class T, int K>
-ALWAYS_INLINE void store_planes(const T* row, Index width, int count, T* out, Index channel) {
+ALWAYS_INLINE void store_planes(const T* row, Index width, T* const planes[4]) {
   Index x = 0;
   for (; x + 4 <= width; x += 4) {
     Vector<T, 4> square[4] = {load4(row + x * K), load4(row + x * K + K), load4(row + x * K + 2 * K),
                               load4(row + x * K + 3 * K)};
     transpose<T>(square);
-    for (int k = 0; k < 4 && k < count; ++k) std::memcpy(out + k * channel + x, &square[k], sizeof(square[k]));
+    for (int k = 0; k < 4; ++k) {
+      if (planes[k]) std::memcpy(planes[k] + x, &square[k], sizeof(square[k]));
+    }
   }
   for (; x < width; ++x) {
-    for (int k = 0; k < 4 && k < count; ++k) out[k * channel + x] = row[x * K + k];
+    for (int k = 0; k < 4; ++k) {
+      if (planes[k]) planes[k][x] = row[x * K + k];
+    }
+  }
+}
+
+// One row of sums to pixels whose `real` channels lie side by side.
+template <class T, int K>
+ALWAYS_INLINE void store_pixels(const T* row, Index width, int real, Index column, T* out) {
+  if (real == K) {
+    for (Index x = 0; x < width; ++x) std::memcpy(out + x * column, row + x * K, K * sizeof(T));
+    return;
+  }
+  Index x = 0;
+  if (K == 4 && real == 3 && column == 3) {  // whole vectors: the next pixel overwrites the fourth value
+    for (; x + 1 < width; ++x) std::memcpy(out + x * column, row + x * K, K * sizeof(T));
+  }
+  for (; x < width; ++x) {
+    for (int k = 0; k < real; ++k) out[x * column + k] = row[x * K + k];
   }
 }
 
@@ -169,27 +218,26 @@ template <class T, int K>
 void store_rows(const SplatParams<T>& p, Index b, Index c, Index first, Index end, const T* sums) {
   const Strides& s = p.numerator_strides;
   const int real = static_cast<int>(p.channels - c < K ? p.channels - c : K);
+  const bool planar = s.column == 1;
   for (Index y = first; y < end; ++y) {
     const T* row = sums + ((y - first + 1) * (p.width + 2) + 1) * K;
     T* out = p.numerator + b * s.batch + c * s.channel + y * s.row;
-    if (s.channel == 1 && real == K) {
-      for (Index x = 0; x < p.width; ++x) std::memcpy(out + x * s.column, row + x * K, K * sizeof(T));
-    } else if (s.column == 1) {
-      for (int k = 0; k < real; k += 4) store_planes<T, K>(row + k, p.width, real - k, out + k * s.channel, s.channel);
-    } else {
-      for (Index x = 0; x < p.width; ++x) {
-        for (int k = 0; k < real; ++k) out[k * s.channel + x * s.column] = row[x * K + k];
+    T* denominator = p.denominator + (b * p.height + y) * p.width;
+    if (!planar) store_pixels<T, K>(row, p.width, real, s.column, out);
+    for (int k = planar ? 0 : real & ~3; k < K && k <= real; k += 4) {
+      T* planes[4];
+      for (int j = 0; j < 4; ++j) {
+        planes[j] = planar && k + j < real    ? out + (k + j) * s.channel
+                    : c + k + j == p.channels ? denominator
+                                              : nullptr;
       }
-    }
-    if (p.channels < c + K) {
-      T* denominator = p.denominator + (b * p.height + y) * p.width;
-      for (Index x = 0; x < p.width; ++x) denominator[x] = row[x * K + (p.channels - c)];
+      if (planes[0] || planes[1] || planes[2] || planes[3]) store_planes<T, K>(row + k, p.width, planes);
     }
   }
 }
 
 template <class T>
-void splat_band(const SplatParams<T>& p, Index b, Index c, int lanes, Index first, Index end, const int* reach,
+void splat_band(const SplatParams<T>& p, Index b, Index c, int lanes, Index first, Index end, const Reach* reach,
                 T* sums) {
   if (lanes == 16) {
     splat_rows<T, 16>(p, b, c, first, end, reach, sums);

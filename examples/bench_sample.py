@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from timing import alternate
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,17 +25,6 @@ from cinegan_cli.ops import backend_info, composite, joint_sample, sample
 STEPS = 4  # shifts are multiples of 1 / STEPS px
 MARGIN = 8  # px at the border that do not count
 SIZE, GRID = 1024, 512  # of the timed picture and its motion
-
-
-def best_ms(function: Callable[[], object], repeat: int) -> float:
-    """The fastest of some runs, in milliseconds: the others had company on the machine."""
-    function()
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return 1e3 * min(times)
 
 
 def texture(picture: Tensor) -> float:
@@ -108,9 +97,9 @@ def timings(repeat: int) -> None:
     print("| op | reference ms | native ms | times faster | error |\n|---|---|---|---|---|")
     for name, run in runs.items():
         error = float((run("native").float() - run("reference").float()).abs().max())  # type: ignore[attr-defined]
-        native = best_ms(lambda r=run: r("native"), repeat)
-        slow = best_ms(lambda r=run: r("reference"), 1)
-        print(f"| {name} | {slow:.0f} | {native:.1f} | {slow / native:.0f} | {error:.0e} |")
+        runs_of = [lambda r=run, b=b: r(b) for b in ("reference", "native")]
+        (reference, native), faster = alternate(*runs_of, rounds=max(3, repeat // 3))
+        print(f"| {name} | {reference} | {native} | {faster} | {error:.0e} |")
 
 
 def main() -> None:

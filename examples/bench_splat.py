@@ -2,16 +2,17 @@
 
 python examples/bench_splat.py [--threads N] [--repeat N]
 
-Every result is checked against the reference first, and for the same bits with one and two threads.
+Reference and native run in turn; figures are medians over the rounds, with the fastest and slowest in brackets, and
+"times faster" is the median of the ratios of each round. Every result is checked against the reference first, and for
+the same bits with one and two threads.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 
 import torch
+from timing import alternate
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -30,22 +31,12 @@ def smooth_motion(shape: tuple[int, int, int, int], generator: torch.Generator) 
     return features, displacement, torch.rand(b, 1, h, w, generator=generator) + 0.1
 
 
-def best_ms(function: Callable[[], object], repeat: int) -> float:
-    """The fastest of some runs, in milliseconds: the others had company on the machine."""
-    function()
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return 1e3 * min(times)
-
-
 def copy_gbs(repeat: int) -> float:
     """Bytes read and written per nanosecond by a large copy."""
     source = torch.ones(COPY_BYTES // 4)
     target = torch.empty_like(source)
-    return 2 * COPY_BYTES / best_ms(lambda: target.copy_(source), repeat) / 1e6
+    (copy,), _ = alternate(lambda: target.copy_(source), rounds=repeat)
+    return 2 * COPY_BYTES / copy.median / 1e6
 
 
 def check(inputs: tuple[Tensor, Tensor, Tensor]) -> float:
@@ -82,13 +73,13 @@ def main() -> None:
         for layout in (torch.contiguous_format, torch.channels_last):
             inputs = features.contiguous(memory_format=layout), displacement, weight
             error = check(inputs)
-            native = best_ms(lambda i=inputs: splat(*i, backend="native"), options.repeat)
-            slow = best_ms(lambda i=inputs: splat(*i, backend="reference"), max(2, options.repeat // 4))
+            runs = [lambda b=b, i=inputs: splat(*i, backend=b) for b in ("reference", "native")]
+            (reference, native), faster = alternate(*runs, rounds=options.repeat)
             touched = 4 * (2 * features.numel() + displacement.numel() + 2 * weight.numel())
-            gbs = touched / native / 1e6
+            gbs = touched / native.median / 1e6
             print(
-                f"| {'x'.join(map(str, shape))} | {str(layout).removeprefix('torch.')} | float32 | {slow:.1f} | "
-                f"{native:.2f} | {slow / native:.0f} | {gbs:.1f} | {gbs / copy:.0%} | {error:.0e} |"
+                f"| {'x'.join(map(str, shape))} | {str(layout).removeprefix('torch.')} | float32 | {reference} | "
+                f"{native} | {faster} | {gbs:.1f} | {gbs / copy:.0%} | {error:.0e} |"
             )
 
 

@@ -18,7 +18,8 @@ from eval_loops import options_of
 
 from cinegan_cli.config import Config
 from cinegan_cli.evaluation.loop import LoopMeter, LoopReport
-from cinegan_cli.pipeline import Scene, prepare, render
+from cinegan_cli.pipeline import render
+from cinegan_cli.scene import Scene, prepare
 from cinegan_cli.stages import warp
 
 SIDE = 420  # px of the crop shown at 100 %

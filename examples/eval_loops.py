@@ -15,7 +15,8 @@ import numpy as np
 
 from cinegan_cli.config import Config
 from cinegan_cli.evaluation.loop import LoopMeter
-from cinegan_cli.pipeline import prepare, render
+from cinegan_cli.pipeline import render
+from cinegan_cli.scene import prepare
 from cinegan_cli.stages.mask import overlay
 from cinegan_cli.stages.motion_picture import colour_wheel
 

@@ -6,11 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from cinegan_cli.ops import advect, backend_info
+from cinegan_cli.ops import advect
 from cinegan_cli.ops.advect import _advect
-
-needs_native = pytest.mark.skipif(not backend_info().cpu, reason="the native operators are not built")
-BACKENDS = [pytest.param("native", marks=needs_native), "reference"]
+from tests.backends import BACKENDS, needs_native
 
 
 def fields(h: int, w: int, reach: float = 3.0) -> tuple[Tensor, Tensor]:

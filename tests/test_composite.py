@@ -9,10 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cinegan_cli.ops import backend_info, composite
-
-needs_native = pytest.mark.skipif(not backend_info().cpu, reason=f"no native operators: {backend_info().reason}")
-BACKENDS = ["reference", pytest.param("native", marks=needs_native)]
+from cinegan_cli.ops import composite
+from tests.backends import BACKENDS, needs_native
 
 
 def make_inputs(generator: torch.Generator, h: int = 30, w: int = 150) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -11,10 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cinegan_cli.ops import backend_info, joint_sample, sample
-
-needs_native = pytest.mark.skipif(not backend_info().cpu, reason=f"no native operators: {backend_info().reason}")
-BACKENDS = ["reference", pytest.param("native", marks=needs_native)]
+from cinegan_cli.ops import joint_sample, sample
+from tests.backends import BACKENDS, needs_native
 
 
 def make_inputs(

@@ -14,9 +14,11 @@ LAYERS = (  # each imports only from itself and from those below it
     {"__main__"},
     {"cli"},
     {"pipeline", "training"},
+    {"scene"},
     {"evaluation"},
     {"stages"},
-    {"nn", "checkpoints"},
+    {"checkpoints"},
+    {"nn"},
     {"ops"},
     {"_C"},
 )

@@ -9,10 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from cinegan_cli.ops import backend_info, sample
+from cinegan_cli.ops import sample
+from tests.backends import BACKENDS, needs_native
 
-needs_native = pytest.mark.skipif(not backend_info().cpu, reason=f"no native operators: {backend_info().reason}")
-BACKENDS = ["reference", pytest.param("native", marks=needs_native)]
 KERNELS = ["lanczos3", "bicubic"]
 BORDERS = ["reflect", "clamp"]
 

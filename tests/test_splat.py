@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from cinegan_cli.ops import backend_info, splat
+from cinegan_cli.ops import splat
+from tests.backends import BACKENDS, needs_native
 
 Inputs = tuple[Tensor, Tensor, Tensor]
-needs_native = pytest.mark.skipif(not backend_info().cpu, reason=f"no native operators: {backend_info().reason}")
 
 
 def make_inputs(
@@ -46,9 +46,6 @@ def one_pixel(dx: float, dy: float, backend: str, size: tuple[int, int] = (3, 4)
     weight[0, 0, 1, 1] = 2.0
     numerator, denominator = splat(features, displacement, weight, backend=backend)
     return numerator[0, 0], denominator[0, 0]
-
-
-BACKENDS = ["reference", pytest.param("native", marks=needs_native)]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

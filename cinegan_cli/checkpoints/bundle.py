@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from cinegan_cli.errors import InputError, ModelMissingError
 
-_KEY = "cinegan"  # the header's entry that holds our JSON
+HEADER_KEY = "cinegan"  # the header's entry that holds our JSON
 _SCALE = ".scale_of_rows"  # beside a tensor packed as int8
 
 
@@ -34,7 +34,7 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
     header = json.dumps({"kind": bundle.kind, "config": dict(bundle.config)}, sort_keys=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
-    save_file({k: v.contiguous() for k, v in bundle.tensors.items()}, temporary, metadata={_KEY: header})
+    save_file({k: v.contiguous() for k, v in bundle.tensors.items()}, temporary, metadata={HEADER_KEY: header})
     temporary.chmod(0o644)  # safetensors makes it private
     os.replace(temporary, path)
 
@@ -48,7 +48,7 @@ def read_bundle(path: Path, kind: str) -> Bundle:
         raise ModelMissingError(f"{path}: the {kind} model is not installed; reinstall cinegan or train it")
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[_KEY])
+            header = json.loads((file.metadata() or {})[HEADER_KEY])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise InputError(f"{path}: not a cinegan weights file ({error}); install or train it again") from error

@@ -10,11 +10,22 @@ import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options
 from cinegan_cli.cli.runs import animate_one, resolve
+from cinegan_cli.config import (
+    InversionConfig,
+    LoopConfig,
+    MaskConfig,
+    MotionConfig,
+    PhotoConfig,
+    RunConfig,
+    VideoConfig,
+)
+
+SECTIONS = (PhotoConfig, InversionConfig, MaskConfig, MotionConfig, LoopConfig, VideoConfig, RunConfig)
 
 
 @click.command()
 @click.argument("photo", type=click.Path(path_type=Path), required=False)
-@config_options()
+@config_options(*SECTIONS)
 @click.option(
     "--from",
     "settings_file",

@@ -16,10 +16,13 @@ from cinegan_cli.errors import CineganError, ExitStatus
 
 COMMANDS = {  # name → module of `cinegan_cli.cli` that holds a command of that name, imported when it is used
     "animate": "animate",
+    "style": "style",
     "mask": "mask",
     "motion": "motion",
+    "invert": "invert",
     "render": "render",
     "check": "check",
+    "models": "models",
     "train": "train",
     "doctor": "doctor",
     "completion": "completion",

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options, require_suffix
-from cinegan_cli.config import Config, MaskConfig, PhotoConfig, RunConfig
+from cinegan_cli.config import RENDERING, Config, InversionConfig, MaskConfig, PhotoConfig, RunConfig
 
 
 @click.command()
@@ -18,7 +18,7 @@ from cinegan_cli.config import Config, MaskConfig, PhotoConfig, RunConfig
     "--overlay", type=click.Path(path_type=Path), help="The photo tinted: a .png.  [default: beside the mask]"
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@config_options(PhotoConfig, MaskConfig, RunConfig)
+@config_options(PhotoConfig, MaskConfig, InversionConfig, RunConfig, without=RENDERING)
 @output_options
 def mask(
     photo: Path, out: Path, overlay: Path | None, overwrite: bool, quiet: bool, as_json: bool, **options: Any
@@ -28,13 +28,13 @@ def mask(
     for path in (out, overlay):
         require_suffix(path, (".png",), "--out" if path is out else "--overlay")
     config = Config.from_options(**given(options))
-    from cinegan_cli.pipeline import find_mask
+    from cinegan_cli.scene import find_mask
     from cinegan_cli.stages.mask import mask_to_u8
     from cinegan_cli.stages.mask import overlay as tinted
     from cinegan_cli.stages.pictures import require_free, write_pictures
 
     require_free((out, overlay), overwrite, inputs=(photo, config.mask.mask, config.mask.freeze))
-    picture, found = find_mask(photo, config)
+    picture, found, _ = find_mask(photo, config)
     write_pictures({out: mask_to_u8(found).numpy(), overlay: tinted(picture, found).numpy()})
     printer = Printer(quiet, as_json)
     for notice in (*picture.notices, *found.notices):

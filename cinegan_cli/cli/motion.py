@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options, require_suffix
-from cinegan_cli.config import Config, MaskConfig, MotionConfig, PhotoConfig, RunConfig
+from cinegan_cli.config import RENDERING, Config, InversionConfig, MaskConfig, MotionConfig, PhotoConfig, RunConfig
 from cinegan_cli.errors import OutputError
 
 
@@ -19,7 +19,7 @@ from cinegan_cli.errors import OutputError
 )
 @click.option("--picture", type=click.Path(path_type=Path), help="The field in colours: a .png.  [default: beside it]")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@config_options(PhotoConfig, MaskConfig, MotionConfig, RunConfig)
+@config_options(PhotoConfig, InversionConfig, MaskConfig, MotionConfig, RunConfig, without=RENDERING)
 @output_options
 def motion(
     photo: Path, out: Path, picture: Path | None, overwrite: bool, quiet: bool, as_json: bool, **options: Any
@@ -29,7 +29,7 @@ def motion(
     require_suffix(out, (".npy", ".flo"), "--out")
     require_suffix(picture, (".png",), "--picture")
     config = Config.from_options(**given(options))
-    from cinegan_cli.pipeline import input_files, prepare
+    from cinegan_cli.scene import input_files, prepare
     from cinegan_cli.stages.motion_files import write_motion
     from cinegan_cli.stages.motion_picture import colour_wheel
     from cinegan_cli.stages.pictures import require_free, write_pictures

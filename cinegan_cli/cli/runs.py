@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cinegan_cli.pipeline import Summary
 
 SIDECAR_KEYS = {"cinegan", "photo", "options"}
-PATH_OPTIONS = ("mask", "freeze", "motion", "hints")  # files that a sidecar names relative to its own folder
+PATH_OPTIONS = ("mask", "freeze", "motion", "hints", "latents")  # files that a sidecar names relative to its own folder
 
 
 def resolve(
@@ -44,7 +44,8 @@ def resolve(
 
 def animate_one(photo: Path, config: Config, printer: Printer, *, sidecar: bool, dry_run: bool) -> None:
     """Render one photo and print the summary. Raises `CheckError` under --strict when the loop is not clean."""
-    from cinegan_cli.pipeline import animate, check_plan, input_files
+    from cinegan_cli.pipeline import animate, check_plan
+    from cinegan_cli.scene import input_files
     from cinegan_cli.stages.pictures import keep_inputs
 
     check_plan(photo, config)

@@ -25,7 +25,7 @@ def mask(quiet: bool, as_json: bool, **options: Any) -> None:
     The data are laid out as the README says: photos/NAME.jpg and annotated/NAME_mask.png (0 static, 1 sky, 2 water).
     Started again with the same --work it goes on where it was stopped.
     """
-    from cinegan_cli.pipeline import pick_device
+    from cinegan_cli.scene import pick_device
     from cinegan_cli.training.mask import train as run
 
     config = section_from(MaskTrainConfig, given(options))

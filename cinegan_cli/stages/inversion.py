@@ -32,10 +32,15 @@ def pyramid(image: Tensor) -> Bands:
     fine_to_coarse: list[Tensor] = []
     while min(image.shape[1:]) >= 2 * COARSEST_SIDE:
         half = ((image.shape[1] + 1) // 2, (image.shape[2] + 1) // 2)
-        low = F.interpolate(_soften(image)[None], size=half, mode="bilinear", align_corners=False, antialias=True)[0]
+        low = low_pass(image, half)
         fine_to_coarse.append(image - upsample(low, (image.shape[1], image.shape[2])))
         image = low
     return Bands((image, *reversed(fine_to_coarse)))
+
+
+def low_pass(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """[C, H, W] → [C, *size], about half as large: the coarser level under a band."""
+    return F.interpolate(_soften(image)[None], size=size, mode="bilinear", align_corners=False, antialias=True)[0]
 
 
 def _soften(image: Tensor) -> Tensor:

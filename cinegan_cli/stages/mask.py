@@ -24,12 +24,14 @@ _SMALL = 0.02  # moving part of the picture below which the user is told
 _LEAST = 0.002  # below this nothing is worth animating
 
 
-def make_mask(photo: Photo, config: MaskConfig, *, device: torch.device) -> Mask:
+def make_mask(photo: Photo, config: MaskConfig, *, device: torch.device, seen: Tensor | None = None) -> Mask:
     """What moves in `photo`: `--mask` as given, else the network's sky and water; `--freeze` wins over both.
 
-    Raises InputError when a file cannot be used or nothing moves, ModelMissingError when the network is not installed.
+    `seen` [3, h, w] are probabilities of (static, sky, water) over the whole photo from another network, taken in place
+    of the shipped one's. Raises InputError when a file cannot be used or nothing moves, ModelMissingError when the
+    shipped network is not installed.
     """
-    mask = _given(photo, config) if config.mask is not None else _predicted(photo, config, device)
+    mask = _predicted(photo, config, device, seen) if needs_prediction(config) else _given(photo, config)
     if config.freeze is None:
         return mask
     kept = 1 - torch.from_numpy(read_for_photo(config.freeze, photo, "--freeze"))
@@ -39,8 +41,14 @@ def make_mask(photo: Photo, config: MaskConfig, *, device: torch.device) -> Mask
     return Mask(alpha, mask.origin, mask.sky, mask.water, mask.confidence, mask.notices)
 
 
+def needs_prediction(config: MaskConfig) -> bool:
+    """Whether a network has to say what moves."""
+    return config.mask is None and config.move != "everything"
+
+
 def _given(photo: Photo, config: MaskConfig) -> Mask:
-    assert config.mask is not None
+    if config.mask is None:
+        return Mask(torch.ones(photo.size[1], photo.size[0]), "given")
     alpha = read_for_photo(config.mask, photo, "--mask")
     if alpha.max() == 0:
         raise InputError(
@@ -49,11 +57,16 @@ def _given(photo: Photo, config: MaskConfig) -> Mask:
     return Mask(torch.from_numpy(alpha), "given")
 
 
-def _predicted(photo: Photo, config: MaskConfig, device: torch.device) -> Mask:
+def _predicted(photo: Photo, config: MaskConfig, device: torch.device, votes: Tensor | None) -> Mask:
     """The network's mask of the part of the picture that comes from the file; padding is static."""
     left, top, right, bottom = _inner(photo)
     picture = photo.pixels_u8[top:bottom, left:right].contiguous()
-    seen = predict(picture, device=device).numpy()  # [3, h, w]
+    if votes is None:
+        seen = predict(picture, device=device).numpy()  # [3, h, w]
+    else:
+        rows, columns = votes.shape[1] / photo.size[1], votes.shape[2] / photo.size[0]
+        inside = votes[:, round(top * rows) : round(bottom * rows), round(left * columns) : round(right * columns)]
+        seen = inside.contiguous().numpy()
     sky, water = settle(seen[1], seen[2], clean(seen[1] + seen[2]))
     wanted = {"sky": sky, "water": water, "sky+water": sky + water}[config.move]
     outline = clean(wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,18 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from cinegan_cli.config import MotionConfig
 from cinegan_cli.errors import UsageError
 from cinegan_cli.stages.fill import pull_push
-from cinegan_cli.stages.motion_default import default_velocity
+from cinegan_cli.stages.motion_default import default_velocity, sky_cells
 from cinegan_cli.stages.motion_files import read_motion, write_motion
 from cinegan_cli.stages.motion_hints import Stroke, arrows_velocity, strokes_of
+from cinegan_cli.stages.motion_network import predict_velocity
 from cinegan_cli.stages.motion_picture import colour_wheel
-from cinegan_cli.types import Mask, Motion, Photo
+from cinegan_cli.types import Mask, Motion, Origin, Photo
 
 __all__ = ["colour_wheel", "grid_size", "make_motion", "write_motion"]
 
@@ -28,13 +30,16 @@ GRID_SIDE = 512  # longest side of the grid of everything but files; the release
 DIRECTIONS = {"right": 0.0, "up": 90.0, "left": 180.0, "down": 270.0}
 
 
-def make_motion(photo: Photo, mask: Mask, config: MotionConfig) -> Motion:
+def make_motion(
+    photo: Photo, mask: Mask, config: MotionConfig, *, networks: Mapping[str, nn.Module] | None = None
+) -> Motion:
     """The steady flow of what the mask lets move, defined and smooth over the whole picture.
 
-    From, in this order: `--motion` (a file), `--arrow` and `--hints`, `--direction`, or the default made from the
-    picture (`motion_default`). Then slowed where the mask is grey, extended beyond it (`spec/stylecinegan.md`
-    section 3) and scaled by `--speed`. Raises UsageError for options that contradict each other or lie outside the
-    picture, InputError for files that are not what they should be.
+    From, in this order: `--motion` (a file), `--arrow` and `--hints`, `networks` ("sky", "water"; `motion_network`), or
+    the default made from the picture (`motion_default`); `--direction` turns the last two. Then slowed where the mask
+    is grey, extended beyond it (`spec/stylecinegan.md` section 3) and scaled by `--speed`. Raises UsageError for
+    options that contradict each other or lie outside the picture, InputError for files that are not what they should
+    be.
     """
     _check_options(config)
     strokes = strokes_of(config, photo.source_size)
@@ -45,13 +50,26 @@ def make_motion(photo: Photo, mask: Mask, config: MotionConfig) -> Motion:
     elif drawn:
         velocity, notices = arrows_velocity(strokes, photo, _moving(photo, mask))
     else:
-        velocity = default_velocity(photo, mask, *grid_size(*photo.size))
+        velocity = _found(photo, mask, networks or {})
         if config.direction is not None:
             velocity = _towards(velocity, config.direction)
         velocity = _held(velocity, strokes, photo)
     velocity = extend(velocity, mask.alpha) * config.speed
-    given = drawn or config.motion is not None or config.direction is not None
-    return Motion(velocity.contiguous(), "given" if given else "default", notices)
+    origin: Origin = "predicted" if networks else "default"
+    if drawn or config.motion is not None or config.direction is not None:
+        origin = "given"
+    return Motion(velocity.contiguous(), origin, notices)
+
+
+def _found(photo: Photo, mask: Mask, networks: Mapping[str, nn.Module]) -> Tensor:
+    """The flow of a picture nobody has said anything about: the networks', and the default where there is none."""
+    width, height = grid_size(*photo.size)
+    default = default_velocity(photo, mask, width, height)
+    if not networks:
+        return default
+    sky = sky_cells(photo, mask, width, height)
+    velocity, known = predict_velocity(photo.pixels, networks, {"sky": sky, "water": 1 - sky}, (height, width))
+    return torch.where(known, velocity, default)
 
 
 def grid_size(width: int, height: int) -> tuple[int, int]:

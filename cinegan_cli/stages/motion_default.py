@@ -27,8 +27,7 @@ def default_velocity(photo: Photo, mask: Mask, width: int, height: int) -> Tenso
     (`motion_water`). Which is which comes from the mask's `sky` and `water`; for a mask given by file it is decided for
     each connected region from its place and texture (`guess_sky`).
     """
-    colours = np.asarray(_reduced(photo.pixels_u8.numpy(), width, height), np.float32) / 255.0  # [h, w, 3]
-    moving: Array = _reduced(mask.alpha.numpy(), width, height)
+    colours, moving = _cells(photo, mask, width, height)
     sky = sky_share(mask, moving, colours)
     water_part, sky_part = moving * (1.0 - sky), moving * sky
     inside = (moving > 0.05).astype(np.float32)
@@ -39,6 +38,19 @@ def default_velocity(photo: Photo, mask: Mask, width: int, height: int) -> Tenso
         velocity += (1.0 - sky) * water_velocity(colours, (water_part > 0.05).astype(np.float32) * (1 - sky))
     smooth = [blur_inside(part, inside, max(width, height) / 128) for part in velocity]
     return torch.from_numpy(np.stack(smooth))
+
+
+def sky_cells(photo: Photo, mask: Mask, width: int, height: int) -> Tensor:
+    """1 where what moves is sky, 0 where it is water: float32 [height, width]."""
+    colours, moving = _cells(photo, mask, width, height)
+    return torch.from_numpy(sky_share(mask, moving, colours))
+
+
+def _cells(photo: Photo, mask: Mask, width: int, height: int) -> tuple[Array, Array]:
+    """Colours [height, width, 3] in [0, 1], and how much of each cell moves [height, width]."""
+    colours = np.asarray(_reduced(photo.pixels_u8.numpy(), width, height), np.float32) / 255.0
+    moving: Array = _reduced(mask.alpha.numpy(), width, height)
+    return colours, moving
 
 
 def sky_share(mask: Mask, moving: Array, colours: Array) -> Array:

@@ -1,10 +1,11 @@
-"""Single PNG pictures, written whole or not at all."""
+"""Single pictures, written whole or not at all."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,13 +44,19 @@ def keep_inputs(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None:
             raise UsageError(f"{path}: is an input of this run; give the output another name")
 
 
-def write_pictures(pictures: Mapping[Path, NDArray[np.uint8]]) -> None:
-    """Write uint8 [H, W] or [H, W, 3] arrays as PNG under temporary names, then rename. Raises `OutputError`."""
+def write_pictures(pictures: Mapping[Path, NDArray[np.uint8]], quality: int = 95) -> None:
+    """Write uint8 [H, W] or [H, W, 3] arrays under temporary names, then rename. Raises `OutputError`.
+
+    As PNG, but .jpg and .jpeg as JPEG of that quality (1 to 100), with full colour resolution from 90 on.
+    """
     temporaries = {path: path.with_name(f".{path.name}.part") for path in pictures}
     path = Path()
     try:
         for path, pixels in pictures.items():
-            Image.fromarray(pixels).save(temporaries[path], format="PNG", compress_level=3)
+            options: dict[str, Any] = {"format": "PNG", "compress_level": 3}
+            if path.suffix.lower() in (".jpg", ".jpeg"):
+                options = {"format": "JPEG", "quality": quality, "subsampling": 0 if quality >= 90 else 2}
+            Image.fromarray(pixels).save(temporaries[path], **options)
         for path, temporary in temporaries.items():
             os.replace(temporary, path)
     except OSError as error:

@@ -22,11 +22,11 @@ def splat_bands(bands: Bands, displacement: Displacement, *, grid: tuple[int, in
     warped = []
     for k, band in enumerate(bands.levels):
         keep_contrast = config.blend == "contrast" and k > 0  # the coarsest is averaged: it is not zero-mean
-        warped.append(_splat_band(band, displacement, grid, keep_contrast, config.fill))
+        warped.append(splat_band(band, displacement, grid, keep_contrast, config.fill))
     return collapse(Bands(tuple(warped)))
 
 
-def _splat_band(band: Tensor, d: Displacement, grid: tuple[int, int], keep_contrast: bool, fill: str) -> Tensor:
+def splat_band(band: Tensor, d: Displacement, grid: tuple[int, int], keep_contrast: bool, fill: str) -> Tensor:
     """Σ w f / Σ w over both directions, holes filled, [3, H_k, W_k] like `band`."""
     size = (band.shape[1], band.shape[2])
     pads = tuple(math.ceil(p * s / g) for p, s, g in zip(d.pad, size, grid, strict=True))
@@ -35,7 +35,7 @@ def _splat_band(band: Tensor, d: Displacement, grid: tuple[int, int], keep_contr
     total, votes = torch.zeros_like(source), []
     for weight, field in sources:
         if weight > 0:
-            moved = _at_level(field, d.pad, grid, size, pads)
+            moved = at_level(field, d.pad, grid, size, pads)
             share = torch.full_like(moved[None, :1], weight)
             numerator, denominator = ops.splat(source[None], moved[None], share)
             total = total + numerator[0]
@@ -50,7 +50,7 @@ def _splat_band(band: Tensor, d: Displacement, grid: tuple[int, int], keep_contr
     return mixed[:, pads[0] : pads[0] + size[0], pads[1] : pads[1] + size[1]]
 
 
-def _at_level(
+def at_level(
     field: Tensor, pad: tuple[int, int], grid: tuple[int, int], size: tuple[int, int], pads: tuple[int, ...]
 ) -> Tensor:
     """A padded displacement on the padded pixels of a level, in its pixels: resized bilinearly, u by W/w, v by H/h."""

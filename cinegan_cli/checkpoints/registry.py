@@ -1,0 +1,39 @@
+"""Sets of models that are known by name: what to bring, from whom, under which licence, and where `pull` finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class KnownSet:
+    """`files` are the names under which the researchers publish the parts; `url` is None where they must be brought."""
+
+    about: str
+    publisher: str
+    licence: str
+    files: Mapping[str, str]  # name → what it is
+    url: str | None = None  # of a ready bundle
+    sha256: str | None = None
+
+
+REGISTRY: Mapping[str, KnownSet] = MappingProxyType(
+    {
+        "lhq-1024": KnownSet(
+            about="StyleCineGAN's own: StyleGAN2 for landscapes at 1024 px with encoder, mask and motion networks",
+            publisher="the StyleCineGAN authors (CVPR 2024); the links are in their repository's README",
+            licence="research use, as the authors state; check with them before any other",
+            files=MappingProxyType(
+                {
+                    "sg2-lhq-1024.pt": "generator",
+                    "enc.pth.tar": "encoder",
+                    "best_model_number_{0..9}.pth": "ten mask classifiers",
+                    "sky/latest_net_G.pth": "motion of skies",
+                    "fluid/latest_net_G.pth": "motion of water",
+                }
+            ),
+        )
+    }
+)

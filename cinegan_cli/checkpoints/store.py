@@ -1,0 +1,292 @@
+"""Sets of models on this machine: where they lie, what they hold, their networks one by one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from cinegan_cli.checkpoints.bundle import HEADER_KEY, Bundle, unpack, write_bundle
+from cinegan_cli.checkpoints.networks import Kind, filled
+from cinegan_cli.checkpoints.released import read_released
+from cinegan_cli.errors import InputError, ModelMissingError, OutputError, UsageError
+from cinegan_cli.nn.classifier import ClassifierEnsemble, PixelClassifier
+from cinegan_cli.nn.stylegan2 import Generator
+
+BUNDLE_KIND = "stylecinegan"
+SUFFIX = ".safetensors"
+MEAN_DRAWS = 4096  # of z, from which the mean w is computed when a set is made
+MOTIONS = ("sky", "water")
+
+
+def cache_folder() -> Path:
+    """`CINEGAN_HOME`, else `XDG_CACHE_HOME`/cinegan, else ~/.cache/cinegan."""
+    home = os.environ.get("CINEGAN_HOME")
+    if home:
+        return Path(home).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "cinegan"
+
+
+def model_path(name: str) -> Path:
+    """Where the set of that name lies, or would lie. Raises UsageError for a name that is no file name."""
+    if not name or name != Path(name).name or name.startswith("."):
+        raise UsageError(f"{name!r} cannot name a set of models; use letters, digits and hyphens")
+    return cache_folder() / "models" / (name + SUFFIX)
+
+
+def installed() -> list[str]:
+    """Names of the sets that are installed, sorted."""
+    return sorted(path.stem for path in (cache_folder() / "models").glob(f"*{SUFFIX}"))
+
+
+@dataclass(frozen=True)
+class Models:
+    """One set, read part by part: opening it reads the header alone."""
+
+    path: Path
+    config: Mapping[str, Any]
+    names: tuple[str, ...] = field(repr=False)  # of all tensors
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @cached_property
+    def identity(self) -> str:
+        """Changes whenever the file does, so that what was derived from it can be kept."""
+        status = self.path.stat()
+        return hashlib.sha256(f"{self.path.resolve()}|{status.st_size}|{status.st_mtime_ns}".encode()).hexdigest()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Of generator, encoder, mask, motion.sky and motion.water those that are there."""
+        motions = tuple(f"motion.{kind}" for kind in MOTIONS if kind in self.config.get("motion", {}))
+        return tuple(part for part in ("generator", "encoder", "mask") if part in self.config) + motions
+
+    def has(self, *parts: str) -> bool:
+        return all(part in self.parts for part in parts)
+
+    def generator(self) -> Generator:
+        """Read once, then kept. Raises ModelMissingError when the set has none."""
+        return self._generator
+
+    @cached_property
+    def _generator(self) -> Generator:
+        module = self._network("generator", "generator", self._config("generator"))
+        assert isinstance(module, Generator)
+        return module
+
+    def encoder(self) -> nn.Module:
+        """`(photo in [-1, 1]) -> (w offsets, D10)`. Raises ModelMissingError when the set has none."""
+        return self._network("encoder", "encoder", self._config("encoder"))
+
+    def mean_w(self) -> Tensor:
+        """[style_dim], to which the encoder's offsets are added."""
+        return self._tensors("mean_w")[""]
+
+    def classifiers(self) -> ClassifierEnsemble | None:
+        """The mask classifiers, None when the set has none."""
+        if not self.has("mask"):
+            return None
+        config = self._config("mask")
+        members = [self._network("mask", f"mask.{k}", config["network"]) for k in range(int(config["members"]))]
+        return ClassifierEnsemble(member for member in members if isinstance(member, PixelClassifier))
+
+    def motion_networks(self, device: torch.device) -> dict[str, nn.Module]:
+        """The motion networks there are, by what they move: "sky", "water"."""
+        configs = self.config.get("motion", {})
+        return {kind: self._network("motion", f"motion.{kind}", configs[kind]).to(device) for kind in configs}
+
+    def _config(self, part: str) -> Mapping[str, Any]:
+        if part not in self.config:
+            raise ModelMissingError(f"{self.path}: the set holds no {part}; add it with `cinegan models import`")
+        config: Mapping[str, Any] = self.config[part]
+        return config
+
+    def _network(self, kind: Kind, prefix: str, config: Mapping[str, Any]) -> nn.Module:
+        return filled(kind, config, unpack(self._tensors(prefix)), self.path)
+
+    def _tensors(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors under a prefix, without it."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                found = {name: file.get_tensor(name) for name in self.names if f"{name}.".startswith(f"{prefix}.")}
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{self.path}: cannot be read ({error}); import it again") from error
+        if not found:
+            raise InputError(f"{self.path}: holds nothing under {prefix}; import it again")
+        return {name.removeprefix(prefix).removeprefix("."): value for name, value in found.items()}
+
+
+def open_models(name: str | Path | None = None) -> Models:
+    """The set of that name, or in that bundle file; None takes the only or first one installed.
+
+    Raises ModelMissingError when there is none, InputError when the file is damaged or something else.
+    """
+    if name is None:
+        names = installed()
+        if not names:
+            raise ModelMissingError(
+                "no generator is installed; bring its files in with `cinegan models import FILE...` "
+                "(`cinegan models list` says which), or use --backbone pyramid"
+            )
+        return open_bundle(model_path(names[0]))
+    if str(name).endswith(SUFFIX):
+        return open_bundle(Path(name))
+    path = model_path(str(name))
+    if not path.is_file():
+        known = ", ".join(installed()) or "none"
+        raise ModelMissingError(f"--models {name}: no such set (installed: {known}); see `cinegan models list`")
+    return open_bundle(path)
+
+
+def open_bundle(path: Path) -> Models:
+    """The set in a bundle file. Raises ModelMissingError when there is none, InputError when it is something else."""
+    if not path.is_file():
+        raise ModelMissingError(f"{path}: no such bundle; make it with `cinegan models import FILE...`")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[HEADER_KEY])
+            names = tuple(file.keys())
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise InputError(f"{path}: not a bundle of cinegan ({error}); make it with `cinegan models import`") from error
+    if header.get("kind") != BUNDLE_KIND:
+        raise InputError(f"{path}: holds a {header.get('kind')} file, not a set of models; give another file")
+    return Models(path, header["config"], names)
+
+
+def import_files(files: Iterable[Path], name: str, *, licence: str, moves: Mapping[Path, str]) -> Models:
+    """Convert released files to one bundle, installed as `name`; parts that the set has already stay, or are replaced.
+
+    `moves` says of motion files whether they move "sky" or "water" where their folder's name does not. Nothing is
+    written before all files are read. Raises InputError, UsageError.
+    """
+    path = model_path(name)
+    before = open_bundle(path) if path.is_file() else None
+    config: dict[str, Any] = dict(before.config) if before else {"source": [], "licence": licence}
+    tensors: dict[str, Tensor] = {} if before is None else _all_tensors(before)
+    if licence:
+        config["licence"] = licence
+    members: list[tuple[Path, dict[str, Tensor], dict[str, Any]]] = []
+    for file in files:
+        kind, state, network = read_released(file)
+        filled(kind, network, state, file)  # checks every tensor
+        config["source"] = [*config["source"], {"file": file.name, "sha256": sha256_of(file)}]
+        if kind == "mask":
+            members.append((file, state, network))
+            continue
+        prefix = f"motion.{_moved(file, moves)}" if kind == "motion" else str(kind)
+        if kind == "motion":
+            config["motion"] = {**config.get("motion", {}), _moved(file, moves): network}
+        else:
+            config[kind] = network
+        tensors = {k: v for k, v in tensors.items() if not k.startswith(prefix + ".")}
+        tensors |= {f"{prefix}.{key}": value for key, value in state.items()}
+        if kind == "generator":
+            generator = filled(kind, network, state, file)
+            assert isinstance(generator, Generator)
+            tensors["mean_w"] = generator.mean_w(MEAN_DRAWS, seed=0)
+    if members:
+        tensors = {k: v for k, v in tensors.items() if not k.startswith("mask.")}
+        tensors |= _mask_tensors(members)
+        config["mask"] = {"members": len(members), "network": members[0][2]}
+    try:
+        write_bundle(path, Bundle(BUNDLE_KIND, config, tensors))
+        record(path)
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"{path}: cannot be written ({error}); set CINEGAN_HOME to a folder with space") from error
+    return open_bundle(path)
+
+
+def _mask_tensors(members: list[tuple[Path, dict[str, Tensor], dict[str, Any]]]) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for k, (file, state, network) in enumerate(sorted(members, key=lambda member: member[0].name)):
+        if network != members[0][2]:
+            raise InputError(f"{file}: a classifier of another shape than {members[0][0].name}; import one ensemble")
+        tensors |= {f"mask.{k}.{key}": value for key, value in state.items()}
+    return tensors
+
+
+def _moved(file: Path, moves: Mapping[Path, str]) -> str:
+    """What a motion network moves: as told, or from the names of its folders."""
+    if file in moves:
+        return moves[file]
+    for part in reversed(file.resolve().parts):
+        lower = part.lower()
+        if "sky" in lower:
+            return "sky"
+        if "fluid" in lower or "water" in lower:
+            return "water"
+    raise UsageError(f"{file}: a motion network of what? say --sky {file} or --water {file}")
+
+
+def _all_tensors(models: Models) -> dict[str, Tensor]:
+    with safe_open(models.path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in models.names}
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def record(path: Path) -> None:
+    """Write a bundle's checksum beside it, for `verify`."""
+    path.with_suffix(".sha256").write_text(f"{sha256_of(path)}  {path.name}\n")
+
+
+def require_sha256(text: str) -> None:
+    """Raises UsageError for what is no SHA-256."""
+    if len(text) != 64 or any(c not in "0123456789abcdefABCDEF" for c in text):
+        raise UsageError(f"--sha256 {text}: must be 64 hexadecimal digits")
+
+
+def remove(name: str) -> None:
+    """Remove an installed set. Raises ModelMissingError when there is none of that name."""
+    path = model_path(name)
+    if not path.is_file():
+        raise ModelMissingError(f"{name}: no such set (installed: {', '.join(installed()) or 'none'})")
+    path.unlink()
+    path.with_suffix(".sha256").unlink(missing_ok=True)
+
+
+def verify_bundle(path: Path) -> tuple[str, ...]:
+    """`verify` for a file that is not installed yet; removes it when it is no bundle."""
+    try:
+        return verify(open_bundle(path))
+    except InputError:
+        path.unlink()
+        raise
+
+
+def verify(models: Models) -> tuple[str, ...]:
+    """Check the checksum, load every part and check its values; returns the parts.
+
+    Raises InputError naming what is wrong.
+    """
+    recorded = models.path.with_suffix(".sha256")
+    if recorded.is_file() and recorded.read_text().split()[:1] != [sha256_of(models.path)]:
+        raise InputError(f"{models.path}: has changed since it was imported (its checksum differs); import it again")
+    if models.has("generator"):
+        models.generator()
+        if not bool(models.mean_w().isfinite().all()):
+            raise InputError(f"{models.path}: the mean w is not finite; import the generator again")
+    if models.has("encoder"):
+        models.encoder()
+    models.classifiers()
+    models.motion_networks(torch.device("cpu"))
+    return models.parts

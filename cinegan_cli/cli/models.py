@@ -1,0 +1,162 @@
+"""`cinegan models`: the sets of models on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cinegan_cli.cli.options import Printer, output_options
+from cinegan_cli.errors import InputError, ModelMissingError, UsageError
+
+DEFAULT_NAME = "lhq-1024"
+
+
+@click.group(no_args_is_help=False)
+def models() -> None:
+    """Bring in, check and remove the models of StyleCineGAN, or your own."""
+
+
+@models.command("list")
+@output_options
+def list_models(quiet: bool, as_json: bool) -> None:
+    """What is installed, and what could be."""
+    from cinegan_cli.checkpoints.registry import REGISTRY
+    from cinegan_cli.checkpoints.store import installed, model_path, open_models
+
+    found: dict[str, Any] = {}
+    lines = []
+    for name in installed():
+        path = model_path(name)
+        try:
+            parts = list(open_models(name).parts)
+        except InputError as error:
+            lines.append(f"{name}  damaged: {error}")
+            found[name] = {"path": str(path), "damaged": str(error)}
+            continue
+        found[name] = {"path": str(path), "parts": parts, "bytes": path.stat().st_size}
+        lines.append(f"{name}  {', '.join(parts)}  {path.stat().st_size / 1e6:.0f} MB")
+    if not found:
+        lines.append("no set is installed; loops are made from the photo's own bands")
+    for name, known in REGISTRY.items():
+        if name not in found:
+            lines += [
+                f"not installed: {name}: {known.about}",
+                f"  from {known.publisher}",
+                f"  licence: {known.licence}",
+            ]
+            lines += [f"  {file}: {what}" for file, what in known.files.items()]
+            lines.append(f"  then: cinegan models import FILE... --name {name}")
+    Printer(quiet, as_json).result("\n".join(lines), {"installed": found, "known": sorted(REGISTRY)})
+
+
+@models.command("import")
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--name", default=DEFAULT_NAME, show_default=True, help="Name of the set; parts it has stay.")
+@click.option("--licence", default="", help="Licence of the weights, to be kept with them.")
+@click.option("--sky", type=click.Path(path_type=Path), multiple=True, help="Motion network for skies.")
+@click.option("--water", type=click.Path(path_type=Path), multiple=True, help="Motion network for water.")
+@output_options
+def import_models(
+    files: tuple[Path, ...],
+    name: str,
+    licence: str,
+    sky: tuple[Path, ...],
+    water: tuple[Path, ...],
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Convert released checkpoints (generator, encoder, mask and motion networks) to one installed bundle.
+
+    What a file is, its tensors say; whether a motion network is for sky or water, its folder's name, or --sky and
+    --water. No code in a file is ever run.
+    """
+    from cinegan_cli.checkpoints.registry import REGISTRY
+    from cinegan_cli.checkpoints.store import import_files
+
+    moves = {**dict.fromkeys(sky, "sky"), **dict.fromkeys(water, "water")}
+    every = tuple(dict.fromkeys((*files, *sky, *water)))
+    known = REGISTRY.get(name)
+    made = import_files(every, name, licence=licence or (known.licence if known else ""), moves=moves)
+    values = {"name": made.name, "path": str(made.path), "parts": list(made.parts)}
+    Printer(quiet, as_json).result(f"{made.path}\n{made.name}: {', '.join(made.parts)}", values)
+
+
+@models.command()
+@click.argument("name", required=False)
+@output_options
+def verify(name: str | None, quiet: bool, as_json: bool) -> None:
+    """Check a set (all of them by default): checksum, every tensor finite, every network whole."""
+    from cinegan_cli.checkpoints.store import installed, open_models
+    from cinegan_cli.checkpoints.store import verify as check
+
+    names = [name] if name else installed()
+    if not names:
+        raise ModelMissingError("no set is installed; see `cinegan models list`")
+    parts = {one: list(check(open_models(one))) for one in names}
+    lines = [f"{one}: {', '.join(found)}: all good" for one, found in parts.items()]
+    Printer(quiet, as_json).result("\n".join(lines), {"verified": parts})
+
+
+@models.command()
+@click.argument("name", default=DEFAULT_NAME)
+def path(name: str) -> None:
+    """Print where a set lies, or would lie."""
+    from cinegan_cli.checkpoints.store import model_path
+
+    click.echo(str(model_path(name)))
+
+
+@models.command()
+@click.argument("name")
+@output_options
+def rm(name: str, quiet: bool, as_json: bool) -> None:
+    """Remove an installed set."""
+    from cinegan_cli.checkpoints.store import model_path, remove
+
+    removed = model_path(name)
+    remove(name)
+    Printer(quiet, as_json).result(f"removed {removed}", {"removed": str(removed)})
+
+
+@models.command()
+@click.argument("source")
+@click.option("--name", help="Name of the set.  [default: the file's]")
+@click.option("--sha256", help="Checksum that the file must have.")
+@click.option("--offline", is_flag=True, help="Open no connection; say which file to put where.")
+@output_options
+def pull(source: str, name: str | None, sha256: str | None, offline: bool, quiet: bool, as_json: bool) -> None:
+    """Download a bundle: SOURCE is a known name or an address (https://...).
+
+    Goes on where a cut download stopped. Nothing else in cinegan opens a connection.
+    """
+    from cinegan_cli.checkpoints.pull import pull as fetch
+    from cinegan_cli.checkpoints.registry import REGISTRY
+    from cinegan_cli.checkpoints.store import model_path, record, require_sha256, verify_bundle
+
+    known = REGISTRY.get(source)
+    url = known.url if known else source
+    if known is None and "://" not in source:
+        raise UsageError(f"{source}: no known set ({', '.join(REGISTRY)}) and no address such as https://...")
+    name = name or (source if known else Path(source.rpartition("/")[2]).stem)
+    target = model_path(name)
+    if known and (url is None or offline):
+        files = ", ".join(known.files)
+        raise ModelMissingError(
+            f"{source}: bring {files} from {known.publisher}; then `cinegan models import FILE... --name {source}`"
+        )
+    if offline:
+        raise ModelMissingError(f"{source}: --offline: fetch it on another machine and put it at {target}")
+    assert url is not None
+    wanted = sha256 or (known.sha256 if known else None)
+    if wanted is not None:
+        require_sha256(wanted)
+    printer = Printer(quiet, as_json)
+    temporary = target.with_name(target.name + ".pulled")
+    with printer.progress() as progress:
+        fetch(url, temporary, sha256=wanted, progress=progress)
+    parts = verify_bundle(temporary)
+    temporary.replace(target)
+    record(target)
+    printer.result(f"{target}\n{name}: {', '.join(parts)}", {"path": str(target), "parts": list(parts)})

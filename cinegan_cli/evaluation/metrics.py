@@ -1,0 +1,59 @@
+"""Distances between two pictures: RMSE, PSNR, MS-SSIM. Pictures are float tensors [3, H, W] in [0, 1]."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # exponents of the five scales (Wang et al. 2003)
+WINDOW = 11  # px; a Gaussian of sigma 1.5 (Wang et al. 2004)
+SIGMA = 1.5
+C1, C2 = 0.01**2, 0.03**2
+
+
+def rmse(a: Tensor, b: Tensor) -> float:
+    """Root of the mean squared difference, in levels (0 to 255)."""
+    return 255 * float((a.double() - b.double()).square().mean().sqrt())
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    """Peak signal to noise ratio in dB; infinite for equal pictures."""
+    error = rmse(a, b)
+    return math.inf if error == 0 else 20 * math.log10(255 / error)
+
+
+def ms_ssim(a: Tensor, b: Tensor) -> float:
+    """Multi-scale structural similarity (Wang et al. 2003), 1 for equal pictures; mean over the channels.
+
+    Pictures under 176 px are compared at fewer scales, the exponents scaled to the same sum.
+    Raises ValueError when the sizes differ or a side is under 11 px.
+    """
+    if a.shape != b.shape or min(a.shape[1:]) < WINDOW:
+        raise ValueError(f"need two pictures of one size, 11 px or more, got {tuple(a.shape)} and {tuple(b.shape)}")
+    count = min(len(SCALES), int(math.log2(min(a.shape[1:]) / WINDOW)) + 1)
+    total = sum(SCALES[:count])
+    x, y = a[:, None].float(), b[:, None].float()  # [3, 1, H, W]
+    result = torch.ones(3, device=a.device)
+    for k in range(count):
+        luminance, structure = _similarity(x, y)
+        part = structure if k < count - 1 else luminance * structure
+        result = result * part.mean(dim=(1, 2, 3)).clamp_min(0) ** (SCALES[k] / total)
+        x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+    return float(result.mean())
+
+
+def _similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Luminance and contrast-structure terms of SSIM at every place of [3, 1, H, W]."""
+    mx, my = _blur(x), _blur(y)
+    vx, vy, vxy = _blur(x * x) - mx * mx, _blur(y * y) - my * my, _blur(x * y) - mx * my
+    return (2 * mx * my + C1) / (mx * mx + my * my + C1), (2 * vxy + C2) / (vx + vy + C2)
+
+
+def _blur(x: Tensor) -> Tensor:
+    at = torch.arange(WINDOW, device=x.device, dtype=x.dtype) - WINDOW // 2
+    kernel = torch.exp(-(at**2) / (2 * SIGMA**2))
+    kernel = kernel / kernel.sum()
+    return F.conv2d(F.conv2d(x, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))

@@ -1,0 +1,202 @@
+"""Photo → latents of a StyleGAN2 generator: an encoder's guess, refined for this photo when asked for.
+
+`spec/stylecinegan.md`, sections 2 (inversion) and 6 (encoder): E(I) gives offsets of w+ from the mean w, and the
+feature D10 that carries the photo's layout; the layers after D10 make the picture from both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cinegan_cli.checkpoints.store import Models, installed, open_models
+from cinegan_cli.config import InversionConfig
+from cinegan_cli.errors import InputError, ModelMissingError
+from cinegan_cli.nn.stylegan2 import Generator
+from cinegan_cli.stages.inversion import low_pass
+from cinegan_cli.stages.inversion_files import D10_SIDE, read_latents
+from cinegan_cli.stages.mask_votes import FIRST_INDEX, votes
+from cinegan_cli.types import Latents, Photo
+
+ENCODER_INDEX = 10  # the feature that the encoder gives
+ENCODER_SCALE = 4  # pixels of the encoder's input per cell of D10
+MOST_CELLS = 3 * D10_SIDE**2  # of D10: a 3:1 panorama; wider ones get a coarser grid, not more memory
+RATE = 0.01  # of Adam, for w+; features move in units of their own deviation
+EDGE_SHARE = 0.2  # of the bands' distance in the loss, the weight that the paper gives to LPIPS
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """The photo as a generator sees it.
+
+    `contributions` are the toRGB outputs of all levels from D_k on, coarse to fine, [3, h, w] of pictures in [-1, 1];
+    `votes` [3, h, w] the shares of the classifiers for (static, sky, water), if they were asked and are installed.
+    """
+
+    models: Models
+    latents: Latents
+    contributions: tuple[Tensor, ...]
+    votes: Tensor | None = None
+
+
+def choose_models(config: InversionConfig) -> Models | None:
+    """The set of models that `--backbone` and `--models` name; None for the pyramid.
+
+    "auto" takes an installed set that has a generator and an encoder. Raises ModelMissingError when a set that was
+    asked for is not there or lacks one of them.
+    """
+    if config.backbone == "pyramid":
+        return None
+    if config.backbone == "auto" and config.models is None:
+        whole = [name for name in installed() if open_models(name).has("generator", "encoder")]
+        return open_models(whole[0]) if whole else None
+    models = open_models(config.models)
+    if not models.has("generator", "encoder"):
+        raise ModelMissingError(
+            f"{models.name}: holds no generator with its encoder; add them with `cinegan models import`"
+        )
+    return models
+
+
+def see(
+    photo: Photo,
+    models: Models,
+    config: InversionConfig,
+    *,
+    device: torch.device,
+    vote: bool,
+    progress: Progress,
+) -> Inversion:
+    """Invert the photo, or read its latents from `config.latents`, and run the generator once."""
+    if config.latents is not None:
+        latents = read_latents(config.latents, models.generator(), grid_of(*photo.size))
+        latents = replace(latents, w_plus=latents.w_plus.to(device), feature=latents.feature.to(device))
+    else:
+        latents = invert(photo, models, config, device=device, progress=progress)
+    generator = models.generator().to(device)
+    with torch.no_grad():
+        features = generator.features_from(latents.feature, latents.w_plus, latents.index)
+        classifiers = models.classifiers() if vote and latents.index <= FIRST_INDEX else None
+        shares = None if classifiers is None else votes(classifiers.to(device), features)
+    return Inversion(models, latents, tuple(band[0].cpu() for band in features.rgb), shares)
+
+
+def grid_of(width: int, height: int) -> tuple[int, int]:
+    """(rows, columns) of D10 for a picture: 64 on its short side, its own aspect ratio."""
+    rows, columns = D10_SIDE * max(1.0, height / width), D10_SIDE * max(1.0, width / height)
+    shrink = min(1.0, math.sqrt(MOST_CELLS / (rows * columns)))
+    return max(1, round(rows * shrink)), max(1, round(columns * shrink))
+
+
+def at_generator_size(photo: Tensor, generator: Generator) -> Tensor:
+    """A picture [3, H, W] in [0, 1] as the generator makes it: [1, 3, rows, columns] in [-1, 1]."""
+    rows, columns = grid_of(photo.shape[2], photo.shape[1])
+    scale = generator.config.size // D10_SIDE
+    size = (rows * scale, columns * scale)
+    if size != photo.shape[1:]:
+        photo = F.interpolate(photo[None], size, mode="bilinear", antialias=True)[0]
+    return photo[None] * 2 - 1
+
+
+def reconstruction(inversion: Inversion, size: tuple[int, int]) -> Tensor:
+    """What the generator makes of the latents, without a residual: float32 [3, H, W] in [0, 1], `size` = (H, W)."""
+    picture = inversion.models.generator().sum_rgb([band[None] for band in inversion.contributions])
+    return as_picture(picture, size).clamp(0, 1)
+
+
+def as_picture(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """A generator's [1, 3, h, w] in [-1, 1] → [3, *size] in [0, 1]."""
+    image = 0.5 * image + 0.5
+    if image.shape[2:] == size:
+        return image[0]
+    return F.interpolate(image, size, mode="bilinear", antialias=size[0] < image.shape[2])[0]
+
+
+def invert(
+    photo: Photo, models: Models, config: InversionConfig, *, device: torch.device, progress: Progress
+) -> Latents:
+    """w+ and D_k of the photo, k = `config.inversion_index`.
+
+    The encoder gives D10. A later D_k is what the generator makes of it; D9, which D10 does not determine, starts as
+    the generator's own for w+ and needs `config.refine` steps to show the photo.
+    Raises InputError when the networks give values that are not finite.
+    """
+    generator = models.generator().to(device)
+    pixels = photo.pixels.to(device)
+    picture = at_generator_size(pixels, generator)
+    with torch.no_grad():
+        offsets, feature = models.encoder().to(device)(encoder_input(picture, grid_of(*photo.size)))
+        w_plus = models.mean_w().to(device) + offsets
+        latents = _at_index(generator, Latents(w_plus, feature, ENCODER_INDEX), config.inversion_index)
+    if not bool(latents.w_plus.isfinite().all() and latents.feature.isfinite().all()):
+        raise InputError(f"the models {models.name!r} give no finite latents; check them with `cinegan models verify`")
+    return refine(generator, latents, picture, steps=config.refine, progress=progress)
+
+
+def encoder_input(picture: Tensor, grid: tuple[int, int]) -> Tensor:
+    """The encoder's input, four pixels per cell of D10, by successive bilinear halvings (release)."""
+    size = (grid[0] * ENCODER_SCALE, grid[1] * ENCODER_SCALE)
+    while picture.shape[2] >= 2 * size[0]:
+        picture = F.interpolate(picture, scale_factor=0.5, mode="bilinear")
+    if picture.shape[2:] != size:
+        picture = F.interpolate(picture, size, mode="bilinear")
+    return picture
+
+
+def _at_index(generator: Generator, latents: Latents, index: int) -> Latents:
+    if index == latents.index:
+        return latents
+    if index > latents.index:
+        levels = generator.features_from(latents.feature, latents.w_plus, latents.index).levels
+        if index not in levels:
+            raise InputError(f"--inversion-index {index}: this generator ends at D{max(levels)}; take a smaller one")
+        return Latents(latents.w_plus, levels[index], index)
+    own = generator.features(latents.w_plus).levels[index]
+    return Latents(latents.w_plus, F.interpolate(own, latents.feature.shape[2:], mode="bilinear"), index)
+
+
+def refine(generator: Generator, latents: Latents, picture: Tensor, *, steps: int, progress: Progress) -> Latents:
+    """The best of `steps` steps of Adam on w+ and D_k towards `picture` [1, 3, rows, columns] in [-1, 1].
+
+    The loss is L2 on pixels and, for the detail that LPIPS would watch, L1 on two finer bands. Never worse than where
+    it started.
+    """
+    if steps == 0:
+        return latents
+    w_plus = latents.w_plus.detach().clone().requires_grad_()
+    feature = latents.feature.detach().clone().requires_grad_()
+    scale = float(latents.feature.std())
+    optimiser = torch.optim.Adam([{"params": [w_plus], "lr": RATE}, {"params": [feature], "lr": RATE * scale}])
+    best, least = latents, math.inf
+    for done in range(steps + 1):  # the last one only looks
+        progress("refining the inversion", done, steps)
+        loss = _distance(generator.synthesize_from(feature, w_plus, latents.index), picture)
+        if float(loss) < least:
+            least = float(loss)
+            best = Latents(w_plus.detach().clone(), feature.detach().clone(), latents.index)
+        if done < steps:
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            optimiser.step()
+    return best
+
+
+def _distance(made: Tensor, wanted: Tensor) -> Tensor:
+    difference = (made - wanted)[0]
+    total = difference.square().mean()
+    for _ in range(2):
+        size = (difference.shape[1] // 2, difference.shape[2] // 2)
+        if min(size) < 1:
+            break
+        low = low_pass(difference, size)
+        fine = difference - F.interpolate(low[None], difference.shape[1:], mode="bilinear")[0]
+        total = total + EDGE_SHARE * fine.abs().mean()
+        difference = low
+    return total

@@ -1,0 +1,21 @@
+"""Settings of `cinegan train compact`; apart from the training, so that `--help` answers without importing torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cinegan_cli.config import setting
+
+
+@dataclass(frozen=True)
+class CompactSettings:
+    """Settings of the compact generator and its encoder, trained together."""
+
+    data: Path = setting(Path("../shared/data"), "Folder of photos, or one with a manifest.csv.", metavar="DIR")
+    out: Path = setting(Path("cinegan_cli/weights/compact.safetensors"), "Weights file to write.", metavar="FILE")
+    crop: int = setting(192, "Side of the crops, in pixels; a multiple of 16.", minimum=32, maximum=2048)
+    learning_rate: float = setting(2e-3, "Peak learning rate; warms up, then falls along a cosine.", minimum=0.0)
+    style_dim: int = setting(128, "Length of a style code.", minimum=8, maximum=1024)
+    channels: int = setting(256, "Channels of D10.", minimum=16, maximum=512)
+    multiplier: float = setting(1.0, "Channel multiplier of the generator.", minimum=0.125, maximum=4.0)

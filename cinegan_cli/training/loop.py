@@ -1,0 +1,338 @@
+"""The one training loop: steps, averaged weights, checkpoints, logs; alone or as several processes under torchrun.
+
+Everything random follows from (seed, number of the sample), never from a hidden state: a run that was interrupted
+gives the bits it would have given (on the CPU, with the same processes and threads), and two processes with half the
+batch each see the same samples as one.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from cinegan_cli.errors import CheckError, InputError, OutputError, UsageError
+from cinegan_cli.training.loop_config import LoopSettings
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.csv"
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One update of some parameters. A GAN has two: discriminator, generator.
+
+    `loss(samples, step)` gives named parts for the samples with these numbers; the one called "loss" is minimised.
+    """
+
+    name: str
+    optimiser: torch.optim.Optimizer
+    loss: Callable[[Sequence[int], int], Mapping[str, Tensor]]
+    every: int = 1  # steps; regularisers may come more rarely
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        return [p for group in self.optimiser.param_groups for p in group["params"]]
+
+
+class Task(Protocol):
+    """What is trained. `modules` are saved with every checkpoint; those named in `averaged` are also kept averaged."""
+
+    modules: Mapping[str, nn.Module]
+
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """Names of the modules whose averaged weights are kept."""
+
+    def phases(self) -> Sequence[Phase]:
+        """The updates of one step, in order; the same objects every time."""
+
+    def picture(self, averages: Mapping[str, nn.Module]) -> NDArray[np.uint8] | None:
+        """A sample grid [h, w, 3], to look at."""
+
+    def export(self, averages: Mapping[str, nn.Module]) -> Path:
+        """Write the trained model, from the averaged weights."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes that train together; one unless torchrun started several."""
+
+    rank: int
+    count: int
+
+    @staticmethod
+    def join() -> Workers:
+        """Join the others of a torchrun, over nccl on CUDA, else gloo."""
+        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+            return Workers(0, 1)
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        return Workers(dist.get_rank(), dist.get_world_size())
+
+    def average(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Replace gradients by their mean over the processes.
+
+        By hand, not by DistributedDataParallel's hooks: those do not survive gradients of gradients (R1, path length).
+        """
+        if self.count == 1:
+            return
+        grads = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([g.flatten() for g in grads])
+        dist.all_reduce(flat)
+        for grad, part in zip(grads, torch.split(flat / self.count, [g.numel() for g in grads]), strict=True):
+            grad.copy_(part.view_as(grad))
+
+
+def run(task: Task, settings: LoopSettings, *, config: object, progress: Progress) -> Path:
+    """Train `task` to `settings.steps` and export it; returns the exported file.
+
+    `config` is saved beside the checkpoints as JSON. Raises CheckError when a loss is not finite (the last checkpoint
+    stays), UsageError when `work` holds another run, OutputError when it cannot be written.
+    """
+    workers = Workers.join()
+    trainer = Trainer(task, settings, workers)
+    trainer.open(config)
+    saved = time.monotonic()
+    while trainer.step < settings.steps:
+        losses = trainer.advance()
+        if workers.rank == 0:
+            progress(f"training ({_told(losses)})", trainer.step, settings.steps)
+            trainer.log(losses)
+            if time.monotonic() - saved > 60 * settings.save_minutes:
+                trainer.save()
+                saved = time.monotonic()
+    if workers.rank == 0:
+        trainer.save()
+        path = task.export(trainer.averages)
+    if workers.count > 1:
+        dist.barrier()
+    return path if workers.rank == 0 else settings.work
+
+
+class Trainer:
+    """The state of a run: step, averaged weights, and what is on disk."""
+
+    def __init__(self, task: Task, settings: LoopSettings, workers: Workers) -> None:
+        self.task, self.settings, self.workers, self.step = task, settings, workers, 0
+        self.averages = {name: deepcopy(task.modules[name]).eval().requires_grad_(False) for name in task.averaged}
+        self.started = time.monotonic()
+        self._rows: list[dict[str, float]] = []
+        self._board = _tensorboard(settings.work) if workers.rank == 0 else None
+
+    def open(self, config: object) -> None:
+        """Make the folder, or go on from its checkpoint."""
+        work = self.settings.work
+        try:
+            work.mkdir(parents=True, exist_ok=True)
+            if self.workers.rank == 0:
+                resolved = json.dumps(_plain(asdict(config)), indent=2)  # type: ignore[call-overload]
+                (work / "config.json").write_text(resolved + "\n")
+        except OSError as error:
+            raise OutputError(f"{work}: cannot be made: {error.strerror}; choose another --work") from error
+        path = work / CHECKPOINT
+        if path.is_file() and not self.settings.resume:
+            raise UsageError(f"{work}: holds a run already; add --resume to go on, or choose another --work")
+        if path.is_file():
+            self.load(path)
+
+    def advance(self) -> dict[str, float]:
+        """One step: every phase once. Returns the named losses, averaged over the parts of the batch."""
+        settings = self.settings
+        told: dict[str, float] = {}
+        whole = settings.batch * self.workers.count
+        first = self.step * whole + self.workers.rank * settings.batch
+        parts = np.array_split(np.arange(first, first + settings.batch), min(settings.accumulate, settings.batch))
+        for phase in self.task.phases():
+            if self.step % phase.every:
+                continue
+            phase.optimiser.zero_grad(set_to_none=True)
+            for part in parts:
+                share = len(part) / settings.batch
+                torch.manual_seed(_mixed(settings.seed, self.step, int(part[0])))
+                losses = phase.loss([int(n) for n in part], self.step)
+                torch.autograd.backward(losses["loss"] * share)
+                for name, value in losses.items():
+                    key = f"{phase.name}.{name}" if name != "loss" else phase.name
+                    told[key] = told.get(key, 0.0) + share * float(value.detach())
+            self._require_finite(told)
+            self.workers.average(phase.parameters)
+            phase.optimiser.step()
+        self.step += 1
+        decay = min(settings.ema, (1 + self.step) / (10 + self.step))
+        for name, average in self.averages.items():
+            follow(average, self.task.modules[name], decay)
+        return told
+
+    def log(self, losses: Mapping[str, float]) -> None:
+        """Every `log_every` steps the mean losses since, as a line; every `sample_every` steps a picture."""
+        self._rows.append(dict(losses))
+        if self.step % self.settings.log_every == 0 or self.step == self.settings.steps:
+            names = sorted({name for row in self._rows for name in row})
+            means = {n: float(np.mean([row[n] for row in self._rows if n in row])) for n in names}
+            self._rows = []
+            self._write_line(means)
+            if self._board is not None:
+                for name, value in means.items():
+                    self._board.add_scalar(name, value, self.step)
+        every = self.settings.sample_every
+        if every and (self.step % every == 0 or self.step == self.settings.steps):
+            picture = self.task.picture(self.averages)
+            if picture is not None:
+                folder = self.settings.work / "samples"
+                folder.mkdir(exist_ok=True)
+                Image.fromarray(picture).save(folder / f"{self.step:07d}.png")
+
+    def _write_line(self, means: Mapping[str, float]) -> None:
+        path = self.settings.work / LOG
+        fresh = not path.is_file()
+        with path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if fresh:
+                writer.writerow(["step", "seconds", *means])
+            seconds = f"{time.monotonic() - self.started:.1f}"
+            writer.writerow([self.step, seconds, *(f"{value:.6g}" for value in means.values())])
+
+    def save(self) -> None:
+        """Write the whole state atomically: a kill at any time leaves the old checkpoint or the new one."""
+        state = {
+            "step": self.step,
+            "modules": {name: module.state_dict() for name, module in self.task.modules.items()},
+            "averages": {name: module.state_dict() for name, module in self.averages.items()},
+            "optimisers": [phase.optimiser.state_dict() for phase in _distinct(self.task.phases())],
+        }
+        path = self.settings.work / CHECKPOINT
+        part = path.with_name(path.name + ".part")
+        try:
+            torch.save(state, part)
+            os.replace(part, path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise OutputError(f"{path}: cannot be written: {error.strerror}; free some space, then --resume") from error
+
+    def load(self, path: Path) -> None:
+        """Take up a checkpoint. Raises InputError when it is damaged or belongs to other networks."""
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            for name, module in self.task.modules.items():
+                module.load_state_dict(state["modules"][name])
+            for name, average in self.averages.items():
+                average.load_state_dict(state["averages"][name])
+            for phase, saved in zip(_distinct(self.task.phases()), state["optimisers"], strict=True):
+                phase.optimiser.load_state_dict(saved)
+            self.step = int(state["step"])
+        except Exception as error:  # torch raises whatever the damage leads to
+            raise InputError(f"{path}: cannot be resumed ({_first_line(error)}); choose another --work") from error
+        self._drop_later_lines()
+
+    def _drop_later_lines(self) -> None:
+        """The log of steps that were lost with a kill: they will be logged again."""
+        path = self.settings.work / LOG
+        if path.is_file():
+            with path.open(newline="") as file:
+                header, *rows = list(csv.reader(file))
+            kept = [row for row in rows if row and int(row[0]) <= self.step]
+            part = path.with_name(path.name + ".part")
+            with part.open("w", newline="") as file:
+                csv.writer(file).writerows([header, *kept])
+            os.replace(part, path)
+
+    def _require_finite(self, losses: Mapping[str, float]) -> None:
+        for name, value in losses.items():
+            if not math.isfinite(value):
+                raise CheckError(
+                    f"step {self.step}: the loss {name} is not finite; the last good checkpoint is in "
+                    f"{self.settings.work}; go on with --resume and a smaller --learning-rate"
+                )
+
+
+def set_up(settings: LoopSettings) -> torch.device:
+    """Threads, seed and determinism of this process; returns the device. Raises UsageError when it is not there."""
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: not available here; leave it out to use the CPU")
+    wanted = "cuda" if settings.device == "auto" and torch.cuda.is_available() else settings.device
+    if wanted == "cuda":
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu")
+
+
+def precision(settings: LoopSettings, device: torch.device) -> AbstractContextManager[object]:
+    """Autocast to bfloat16 where that is asked for, or where the hardware has it (AMX, CUDA)."""
+    fast = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    wanted = fast if settings.precision == "auto" else settings.precision == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
+
+
+def sample_rng(seed: int, sample: int) -> np.random.Generator:
+    """The random numbers of one sample of the run: the same whatever the batch, the process or the interruptions."""
+    return np.random.default_rng([seed, sample])
+
+
+def sample_noise(seed: int, samples: Sequence[int], shape: tuple[int, ...]) -> Tensor:
+    """Standard normal [len(samples), *shape], every sample's from its own number. float32."""
+    drawn = [sample_rng(seed, n).standard_normal(shape, np.float32) for n in samples]
+    return torch.from_numpy(np.stack(drawn))
+
+
+@torch.no_grad()
+def follow(average: nn.Module, net: nn.Module, decay: float) -> None:
+    """average ← decay · average + (1 - decay) · net, buffers too."""
+    for kept, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+        if kept.dtype.is_floating_point:
+            kept.lerp_(new, 1 - decay)
+        else:
+            kept.copy_(new)
+
+
+def _distinct(phases: Sequence[Phase]) -> list[Phase]:
+    """One phase per optimiser: a regulariser shares its network's."""
+    seen: dict[int, Phase] = {}
+    for phase in phases:
+        seen.setdefault(id(phase.optimiser), phase)
+    return list(seen.values())
+
+
+def _tensorboard(work: Path) -> Any:
+    """A TensorBoard writer if the package is installed (`pip install cinegan[train]`), else None."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(work / "tensorboard"))
+
+
+def _mixed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def _told(losses: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3g}" for name, value in losses.items() if "." not in name)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return str(value) if isinstance(value, Path) else value

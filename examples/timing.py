@@ -1,0 +1,44 @@
+"""What the benchmarks of the operators share: timings that alternate, because the machine's speed changes with time."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of one function over some rounds."""
+
+    median: float
+    fastest: float
+    slowest: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.fastest:.2f}-{self.slowest:.2f})"
+
+
+def once_ms(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return 1e3 * (time.perf_counter() - start)
+
+
+def alternate(*functions: Callable[[], object], rounds: int) -> tuple[list[Timing], Timing]:
+    """Times all functions in turn, round by round, after one untimed call of each.
+
+    Every function is called once a round, so that company on the machine and its clock meet all alike; a figure is a
+    median over the rounds. The second result is the ratio of the first function's time to the last one's, taken within
+    each round: its median and spread.
+    """
+    for function in functions:
+        function()
+    times = [[once_ms(function) for function in functions] for _ in range(rounds)]
+    ratios = [row[0] / row[-1] for row in times]
+    return [_timing(list(column)) for column in zip(*times, strict=True)], _timing(ratios)
+
+
+def _timing(values: list[float]) -> Timing:
+    return Timing(statistics.median(values), min(values), max(values))

@@ -1,0 +1,101 @@
+"""The encoders: the released one against the authors' figures, the compact one for what training relies on."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cinegan_cli.nn.encoder import CompactEncoder, CompactEncoderConfig, Encoder, EncoderConfig
+from tests.conformance_tools import compare, layout_digest, load_figures, seeded, seeded_normal
+
+SMALL = CompactEncoderConfig(n_styles=5, style_dim=7, channels=6, downscale=4, width=8, hidden=16)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    """The released stages, with fewer outputs: w+ [2, 8] and D10 of 16 channels."""
+    return seeded(lambda: Encoder(EncoderConfig(2, 8, 16)), "encoder")
+
+
+def test_keys_and_shapes_are_the_releases() -> None:
+    with torch.device("meta"):
+        state = Encoder().state_dict()
+    assert len(state) == 517
+    assert layout_digest(state) == load_figures("nets_100")["encoder"]["layout"]
+
+
+@torch.inference_mode()
+def test_outputs_are_the_authors() -> None:
+    figures = load_figures("nets_100")["encoder"]["outputs"]
+    offsets, feature = seeded(Encoder, "encoder")(0.5 * seeded_normal(6000, (1, 3, 256, 256)))
+    compare(figures["encoder_w"], offsets)
+    compare(figures["encoder_content"], feature)
+
+
+@torch.inference_mode()
+def test_feature_keeps_the_photos_aspect_and_sees_only_its_neighbourhood(encoder: Encoder) -> None:
+    photo = 0.5 * seeded_normal(1, (1, 3, 64, 96))
+    offsets, feature = encoder(photo)
+    _, cropped = encoder(photo[:, :, :, :64])
+    assert offsets.shape == (1, 2, 8)
+    assert feature.shape == (1, 16, 16, 24)
+    # D10 looks 17 px around a cell of 4 px, so the cut at 64 px is unseen in the first 11 columns
+    torch.testing.assert_close(feature[..., :11], cropped[..., :11], rtol=0, atol=1e-5)
+    assert (feature[..., 12:16] - cropped[..., 12:16]).abs().max() > 1e-2
+
+
+@torch.inference_mode()
+def test_odd_sizes_are_rounded_up(encoder: Encoder) -> None:
+    assert encoder(torch.zeros(1, 3, 30, 45))[1].shape == (1, 16, 8, 12)
+
+
+def test_other_generators_can_be_served() -> None:
+    with torch.device("meta"):
+        offsets, feature = Encoder(EncoderConfig(n_styles=14, style_dim=64, channels=128))(torch.zeros(2, 3, 64, 64))
+    assert offsets.shape == (2, 14, 64)
+    assert feature.shape == (2, 128, 16, 16)
+
+
+@pytest.mark.parametrize("downscale", [1, 2, 8])
+@torch.inference_mode()
+def test_compact_has_the_generators_shapes(downscale: int) -> None:
+    config = CompactEncoderConfig(n_styles=5, style_dim=7, channels=6, downscale=downscale, width=8)
+    offsets, feature = CompactEncoder(config)(torch.zeros(2, 3, 5 * downscale, 7 * downscale))
+    assert offsets.shape == (2, 5, 7)
+    assert feature.shape == (2, 6, 5, 7)
+
+
+def test_compact_is_small() -> None:
+    with torch.device("meta"):
+        assert sum(p.numel() for p in CompactEncoder().parameters()) < 3e6
+
+
+@torch.inference_mode()
+def test_new_compact_predicts_the_mean_w(generator: torch.Generator) -> None:
+    offsets, feature = CompactEncoder(SMALL)(torch.randn(1, 3, 32, 48, generator=generator))
+    assert not offsets.any()
+    assert feature.std() > 1e-3
+
+
+def test_compact_learns_with_all_its_weights(generator: torch.Generator) -> None:
+    encoder = CompactEncoder(SMALL)
+    torch.nn.init.normal_(encoder.styles.weight, generator=generator)  # zeros let no gradient pass
+    offsets, feature = encoder(torch.randn(2, 3, 32, 48, generator=generator))
+    torch.autograd.backward([offsets.square().sum(), feature.square().sum()])
+    unused = [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not unused
+
+
+def test_compact_w_depends_on_the_colour_of_the_photo() -> None:
+    encoder = CompactEncoder(SMALL)
+    torch.nn.init.ones_(encoder.styles.bias)
+    torch.nn.init.normal_(encoder.styles.weight, generator=torch.Generator().manual_seed(0))
+    red, blue = (torch.full((1, 3, 32, 32), -1.0).index_fill(1, torch.tensor([c]), 1.0) for c in (0, 2))
+    assert (encoder(red)[0] - encoder(blue)[0]).abs().max() > 1e-3
+
+
+def test_compact_refuses_sizes_that_are_no_grid() -> None:
+    with pytest.raises(ValueError, match="sides divisible by 4, got 32 × 30"):
+        CompactEncoder(SMALL)(torch.zeros(1, 3, 32, 30))
+    with pytest.raises(ValueError, match="width must be 1 or more"):
+        CompactEncoderConfig(width=0)
