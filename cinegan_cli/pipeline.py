@@ -18,12 +18,14 @@ from torch import Tensor
 from cinegan_cli.config import Config
 from cinegan_cli.errors import UsageError
 from cinegan_cli.evaluation.loop import LoopMeter, LoopReport
-from cinegan_cli.scene import Progress, Scene, input_files, on_device, pick_device, prepare, silent
+from cinegan_cli.scene import Progress, Scene, input_files, on_device, pick_device, prepare, restyled, silent
 from cinegan_cli.stages.frames import composite, matte
 from cinegan_cli.stages.inversion import dequantise, moving_layer, pyramid
 from cinegan_cli.stages.inversion_bands import generator_bands, zero_mean
 from cinegan_cli.stages.inversion_generator import Inversion, as_picture
 from cinegan_cli.stages.pictures import keep_inputs
+from cinegan_cli.stages.style_cycle import Cycle, KeyLayers, composite_cycle
+from cinegan_cli.stages.style_keys import KeyPicture
 from cinegan_cli.stages.video import check_outputs, is_pattern, write_loop
 from cinegan_cli.stages.video_outputs import Written, existing_frames
 from cinegan_cli.stages.warp import warped_frames
@@ -69,7 +71,8 @@ def animate(photo: str | Path, config: Config, *, progress: Progress | None = No
     count = config.loop.frames
     stride = -(-max(scene.photo.size) // METER_SIDE)
     still, alpha = scene.photo.pixels_u8.numpy(), scene.mask.alpha.numpy()
-    meter = LoopMeter(photo=still[::stride, ::stride], mask=alpha[::stride, ::stride], count=count)
+    static = None if scene.looks else still[::stride, ::stride]  # with a changing look nothing equals the photo
+    meter = LoopMeter(photo=static, mask=alpha[::stride, ::stride], count=count)
     size, notices, confidence = scene.photo.size, scene.notices, scene.mask.confidence
     stages = {
         "mask": str(scene.mask.origin),
@@ -114,13 +117,32 @@ def render(scene: Scene, config: Config) -> Iterator[NDArray[np.uint8]]:
 
 def _banded(scene: Scene, config: Config) -> Iterator[Tensor]:
     """Frames from bands: no network runs from here on."""
-    layer, coverage, still = moving_layer(scene.photo, scene.mask), matte(scene.mask), scene.photo.pixels_u8
-    motion, inversion = scene.motion, scene.inversion
-    del scene
-    picture = dequantise(layer)
-    bands = pyramid(picture) if inversion is None else _of_generator(inversion, picture, coverage, config)
+    coverage, motion, still = matte(scene.mask), scene.motion, scene.photo.pixels_u8
     region = (coverage > 0).to(torch.uint8)
+    if scene.looks:
+        cycle = Cycle(tuple(_key_layers(scene, look, coverage, config) for look in scene.looks), config.loop.frames)
+        picture, bands = cycle.moving(0)
+        warped = warped_frames(picture, bands, motion, region, config.loop, changing=cycle.moving)
+        yield from composite_cycle(cycle, coverage, warped)
+        return
+    layer, picture, bands = _layer(scene, coverage, config)
+    del scene
     yield from composite(still, coverage, layer, warped_frames(picture, bands, motion, region, config.loop))
+
+
+def _layer(scene: Scene, coverage: Tensor, config: Config) -> tuple[Tensor, Tensor, Bands]:
+    """The moving layer, the same with its rounding undone, and the bands of that."""
+    layer = moving_layer(scene.photo, scene.mask)
+    picture = dequantise(layer)
+    if scene.inversion is None:
+        return layer, picture, pyramid(picture)
+    return layer, picture, _of_generator(scene.inversion, picture, coverage, config)
+
+
+def _key_layers(scene: Scene, look: KeyPicture, coverage: Tensor, config: Config) -> KeyLayers:
+    whole = on_device(restyled(scene, look), coverage.device)
+    layer, _, bands = _layer(whole, coverage, config)
+    return KeyLayers(look.strength, whole.photo.pixels, layer, bands)
 
 
 def _of_generator(inversion: Inversion, picture: Tensor, coverage: Tensor, config: Config) -> Bands:
@@ -135,6 +157,8 @@ def _deep(scene: Scene, config: Config) -> Iterator[Tensor]:
     photo, inversion = scene.photo, scene.inversion
     if inversion is None:
         raise UsageError("--mode deep: needs a generator; install one with `cinegan models import`")
+    if scene.looks:
+        raise UsageError("--mode deep: renders one look; leave --cycle out, or --mode deep")
     size = (photo.size[1], photo.size[0])
     generator = inversion.models.generator().to(photo.pixels.device)
     residual = None

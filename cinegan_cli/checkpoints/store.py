@@ -20,6 +20,8 @@ from cinegan_cli.checkpoints.networks import Kind, filled
 from cinegan_cli.checkpoints.released import read_released
 from cinegan_cli.errors import InputError, ModelMissingError, OutputError, UsageError
 from cinegan_cli.nn.classifier import ClassifierEnsemble, PixelClassifier
+from cinegan_cli.nn.encoder import Encoder
+from cinegan_cli.nn.photo_encoder import PhotoEncoder
 from cinegan_cli.nn.stylegan2 import Generator
 
 BUNDLE_KIND = "stylecinegan"
@@ -86,9 +88,11 @@ class Models:
         assert isinstance(module, Generator)
         return module
 
-    def encoder(self) -> nn.Module:
+    def encoder(self) -> Encoder | PhotoEncoder:
         """`(photo in [-1, 1]) -> (w offsets, D10)`. Raises ModelMissingError when the set has none."""
-        return self._network("encoder", "encoder", self._config("encoder"))
+        module = self._network("encoder", "encoder", self._config("encoder"))
+        assert isinstance(module, Encoder | PhotoEncoder)
+        return module
 
     def mean_w(self) -> Tensor:
         """[style_dim], to which the encoder's offsets are added."""

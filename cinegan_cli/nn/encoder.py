@@ -53,6 +53,8 @@ class Encoder(nn.Module):
     The release feeds 256²: the 1024² photo after two bilinear halvings. Any size works, h/4 and w/4 are rounded up.
     """
 
+    pixels_per_cell = 4  # of the photo it reads, for one cell of D10
+
     def __init__(self, config: EncoderConfig | None = None):
         super().__init__()
         self.config = config = config or EncoderConfig()

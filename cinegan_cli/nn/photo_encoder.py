@@ -49,6 +49,8 @@ class _Modulated(nn.Module):
 class PhotoEncoder(nn.Module):
     """`(photo [B, 3, H, W] in [-1, 1]) -> (w offsets [B, n_styles, style_dim], D10 [B, C, H/16, W/16])`."""
 
+    pixels_per_cell = 16  # of the photo it reads, for one cell of D10
+
     def __init__(self, config: PhotoEncoderConfig):
         super().__init__()
         self.config = config

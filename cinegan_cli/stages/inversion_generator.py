@@ -24,7 +24,6 @@ from cinegan_cli.stages.mask_votes import FIRST_INDEX, votes
 from cinegan_cli.types import Latents, Photo
 
 ENCODER_INDEX = 10  # the feature that the encoder gives
-ENCODER_SCALE = 4  # pixels of the encoder's input per cell of D10
 MOST_CELLS = 3 * D10_SIDE**2  # of D10: a 3:1 panorama; wider ones get a coarser grid, not more memory
 RATE = 0.01  # of Adam, for w+; features move in units of their own deviation
 EDGE_SHARE = 0.2  # of the bands' distance in the loss, the weight that the paper gives to LPIPS
@@ -132,7 +131,8 @@ def invert(
     pixels = photo.pixels.to(device)
     picture = at_generator_size(pixels, generator)
     with torch.no_grad():
-        offsets, feature = models.encoder().to(device)(encoder_input(picture, grid_of(*photo.size)))
+        encoder = models.encoder().to(device)
+        offsets, feature = encoder(encoder_input(picture, grid_of(*photo.size), encoder.pixels_per_cell))
         w_plus = models.mean_w().to(device) + offsets
         latents = _at_index(generator, Latents(w_plus, feature, ENCODER_INDEX), config.inversion_index)
     if not bool(latents.w_plus.isfinite().all() and latents.feature.isfinite().all()):
@@ -140,9 +140,9 @@ def invert(
     return refine(generator, latents, picture, steps=config.refine, progress=progress)
 
 
-def encoder_input(picture: Tensor, grid: tuple[int, int]) -> Tensor:
-    """The encoder's input, four pixels per cell of D10, by successive bilinear halvings (release)."""
-    size = (grid[0] * ENCODER_SCALE, grid[1] * ENCODER_SCALE)
+def encoder_input(picture: Tensor, grid: tuple[int, int], pixels_per_cell: int) -> Tensor:
+    """The encoder's input, so many pixels per cell of D10, by successive bilinear halvings (release)."""
+    size = (grid[0] * pixels_per_cell, grid[1] * pixels_per_cell)
     while picture.shape[2] >= 2 * size[0]:
         picture = F.interpolate(picture, scale_factor=0.5, mode="bilinear")
     if picture.shape[2:] != size:
@@ -178,8 +178,8 @@ def refine(generator: Generator, latents: Latents, picture: Tensor, *, steps: in
     for done in range(steps + 1):  # the last one only looks
         progress("refining the inversion", done, steps)
         loss = _distance(generator.synthesize_from(feature, w_plus, latents.index), picture)
-        if float(loss) < least:
-            least = float(loss)
+        if float(loss.detach()) < least:
+            least = float(loss.detach())
             best = Latents(w_plus.detach().clone(), feature.detach().clone(), latents.index)
         if done < steps:
             optimiser.zero_grad()

@@ -68,8 +68,8 @@ def optimise(generator: Generator, feature: Tensor, index: int, start: Tensor, w
         size = (max(1, picture.shape[2] // 8), max(1, picture.shape[3] // 8))
         goal = wanted.expand_as(picture)
         loss = (F.adaptive_avg_pool2d(picture, size) - F.adaptive_avg_pool2d(goal, size)).square().mean()
-        if float(loss) < least:
-            best, least = codes.detach().clone(), float(loss)
+        if float(loss.detach()) < least:
+            best, least = codes.detach().clone(), float(loss.detach())
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()

@@ -100,6 +100,8 @@ def split(pixels: Tensor, sky: Tensor) -> tuple[Layer, Layer]:
 
 def _layer(pixels: Tensor, share: Tensor) -> Layer:
     rows = torch.nonzero(share.amax(1) > 0)
+    if len(rows) == 0:  # it shows nowhere; what it looks like does not matter
+        return Layer(pixels, 0)
     top, bottom = int(rows[0]), int(rows[-1]) + 1
     part, own = pixels[:, top:bottom], share[top:bottom]
     if bool((own > SURE).all()):

@@ -14,7 +14,7 @@ would shimmer.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -56,25 +56,38 @@ class Origins:
 
 
 def warped_frames(
-    picture: Tensor, bands: Bands, motion: Motion, region: Tensor, config: LoopConfig
+    picture: Tensor,
+    bands: Bands,
+    motion: Motion,
+    region: Tensor,
+    config: LoopConfig,
+    *,
+    changing: Callable[[int], tuple[Tensor, Bands]] | None = None,
 ) -> Iterator[Tensor]:
     """Yield the warped moving layer, float32 [3, H, W], of frame t = 0 … N-1.
 
     `picture` [3, H, W] is what the bands add up to (`inversion.collapse`). `region` uint8 [H, W] is 0 where no pixel is
     needed (the default leaves 0 there). `config.warp` is "coordinates" (above), "backward" (origins by integrating
     backward, nothing splatted), "splat" (every band splatted, Eq. 3) or "rgb" (the picture splatted, no bands).
+    `changing` gives the picture and its bands of frame t, where a style changes them over the loop.
     """
     if config.warp in ("splat", "rgb"):
-        bands = Bands((picture,)) if config.warp == "rgb" else bands
-        for displacement in displacements(motion, frames=config.frames, fps=config.fps, loop=config.loop):
+        steps = displacements(motion, frames=config.frames, fps=config.fps, loop=config.loop)
+        for t, displacement in enumerate(steps):
+            if changing is not None:
+                picture, bands = changing(t)
+            bands = Bands((picture,)) if config.warp == "rgb" else bands
             yield splat_bands(bands, displacement, grid=_grid(motion), config=config)
         return
     keeps_contrast = config.blend == "contrast" and config.loop != "pingpong"
     contrasts = measure_contrast(bands.levels[1:], region, motion, config) if keeps_contrast else []
     widths = [band.shape[2] for band in bands.levels[1:]]
-    coarser = [(band, _needed_at(region, band)) for band in bands.levels[:-1]]
-    del bands  # the finest is as large as the picture, and was needed only for its contrast
-    for origins in origins_of_frames(motion, config, frames=config.frames, fps=config.fps):
+    needed = [_needed_at(region, band) for band in bands.levels[:-1]]
+    bands = Bands(bands.levels[:-1])  # the finest is as large as the picture, and was needed only for its contrast
+    for t, origins in enumerate(origins_of_frames(motion, config, frames=config.frames, fps=config.fps)):
+        if changing is not None:
+            picture, bands = changing(t)
+        coarser = list(zip(bands.levels, needed, strict=False))  # but for the finest
         gains = [contrast.gain(origins, width) for contrast, width in zip(contrasts, widths, strict=False)]
         yield _sample_frame(picture, region, coarser, origins, gains)
 
