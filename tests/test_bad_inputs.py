@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,9 @@ import torch
 from PIL import Image
 
 from cinegan_cli.errors import ExitStatus
+from cinegan_cli.nn.classifier import ClassifierConfig, PixelClassifier
 from tests import bad_files as bad
+from tests import released_files as released
 from tests.bad_files import (
     after_a_frame,
     array,
@@ -24,6 +27,7 @@ from tests.bad_files import (
     settings,
     text,
 )
+from tests.small_models import write_models
 from tests.small_scene import ANIMATE, MOTION, QUICK, invoke, tree, write_scene
 
 PHOTO = f"animate bad.png --mask mask.png {MOTION} {QUICK} --out loop.mp4"
@@ -331,6 +335,139 @@ CASES = [
     Case("completion: unknown shell", "completion powershell", USAGE, "powershell"),
 ]
 
+IMPORT = "models import bad.pt --name mine"
+WITH = f"{ANIMATE} --out loop.mp4 --models bad.safetensors"
+CASES += [
+    Case("checkpoint missing", IMPORT, INPUT, "no such file"),
+    Case("checkpoint: a folder", "models import . --name mine", INPUT, "folder"),
+    Case("checkpoint of zero bytes", IMPORT, INPUT, "bad.pt", text("bad.pt", "")),
+    Case("checkpoint: text", IMPORT, INPUT, "bad.pt", text("bad.pt")),
+    Case("checkpoint: a photo", "models import photo.png --name mine", INPUT, "photo.png"),
+    Case("checkpoint cut in half", IMPORT, INPUT, "damaged", lambda f: released.cut_file(f / "bad.pt")),
+    Case("checkpoint with code", IMPORT, INPUT, "refused", lambda f: released.evil_file(f / "bad.pt")),
+    Case("old checkpoint with code", IMPORT, INPUT, "refused", lambda f: released.evil_file(f / "bad.pt", legacy=True)),
+    Case("checkpoint: a zip", IMPORT, INPUT, "bad.pt", lambda f: _zip(f / "bad.pt")),
+    Case("checkpoint: one tensor", IMPORT, INPUT, "holds a Tensor", lambda f: torch.save(torch.zeros(3), f / "bad.pt")),
+    Case("checkpoint: a list", IMPORT, INPUT, "holds a list", lambda f: torch.save([1, 2], f / "bad.pt")),
+    Case("checkpoint of another network", IMPORT, INPUT, "no network", lambda f: _other_network(f / "bad.pt")),
+    Case(
+        "checkpoint: NaN weights",
+        IMPORT,
+        INPUT,
+        "not finite",
+        lambda f: released.generator_file(f / "bad.pt", released.with_nan),
+    ),
+    Case(
+        "checkpoint: tensor missing",
+        IMPORT,
+        INPUT,
+        "convs.1.activate.bias is missing",
+        lambda f: released.generator_file(f / "bad.pt", lambda state: state.pop("convs.1.activate.bias")),
+    ),
+    Case(
+        "checkpoint: key tensor missing",
+        IMPORT,
+        INPUT,
+        "missing",
+        lambda f: released.generator_file(f / "bad.pt", lambda state: state.pop("conv1.conv.weight")),
+    ),
+    Case(
+        "checkpoint: unknown tensor",
+        IMPORT,
+        INPUT,
+        "surplus is unknown",
+        lambda f: released.generator_file(f / "bad.pt", lambda state: state.update(surplus=torch.zeros(2))),
+    ),
+    Case(
+        "checkpoint: tensor of another shape",
+        IMPORT,
+        INPUT,
+        "has shape",
+        lambda f: released.generator_file(f / "bad.pt", lambda state: state.update({"to_rgb1.bias": torch.zeros(2)})),
+    ),
+    Case(
+        "motion network of 6 channels",
+        IMPORT + " --water bad.pt",
+        INPUT,
+        "6 output channels",
+        lambda f: released.motion_file(f / "bad.pt", outputs=6),
+    ),
+    Case("motion network of what", IMPORT, USAGE, "--sky", lambda f: released.motion_file(f / "bad.pt")),
+    Case(
+        "classifiers of two shapes",
+        "models import a.pth bad.pt --name mine",
+        INPUT,
+        "import one ensemble",
+        lambda f: (released.mask_file(f / "a.pth"), _other_classifier(f / "bad.pt")),
+    ),
+    Case("set named with a path", "models path a/b", USAGE, "cannot name a set"),
+    Case("set to remove is not there", "models rm mine", ExitStatus.MODEL_MISSING, "no such set"),
+    Case("nothing to verify", "models verify", ExitStatus.MODEL_MISSING, "no set is installed"),
+    Case("pull of no known name", "models pull moods", USAGE, "no known set"),
+    Case("pull with half a checksum", "models pull http://127.0.0.1:9/a --sha256 abc", USAGE, "64 hexadecimal"),
+    Case("no generator installed", f"{LOOP} --backbone stylegan2", ExitStatus.MODEL_MISSING, "models import"),
+    Case("unknown set", f"{LOOP} --models moods", ExitStatus.MODEL_MISSING, "no such set"),
+    Case("bundle missing", WITH, ExitStatus.MODEL_MISSING, "no such bundle"),
+    Case("bundle: text", WITH, INPUT, "not a bundle", text("bad.safetensors")),
+    Case("bundle cut in half", WITH, INPUT, "bad.safetensors", lambda f: released.cut_bundle(f / "bad.safetensors")),
+    Case(
+        "bundle: other safetensors", WITH, INPUT, "bundle", lambda f: released.plain_safetensors(f / "bad.safetensors")
+    ),
+    Case("bundle of NaN", WITH, INPUT, "not finite", lambda f: released.nan_bundle(f / "bad.safetensors")),
+    Case(
+        "bundle without encoder",
+        WITH,
+        ExitStatus.MODEL_MISSING,
+        "no generator with its encoder",
+        lambda f: write_models(f / "bad.safetensors", "generator"),
+    ),
+    Case(
+        "latents missing",
+        WITH + " --latents l.safetensors",
+        INPUT,
+        "cinegan invert",
+        lambda f: write_models(f / "bad.safetensors"),
+    ),
+    Case(
+        "latents: another file",
+        WITH + " --latents bad.safetensors",
+        INPUT,
+        "holds a stylecinegan model",
+        lambda f: write_models(f / "bad.safetensors"),
+    ),
+    Case(
+        "a feature beyond the generator",
+        WITH + " --inversion-index 18",
+        INPUT,
+        "ends at D14",
+        lambda f: write_models(f / "bad.safetensors"),
+    ),
+    Case("deep without a generator", f"{LOOP} --mode deep", USAGE, "needs a generator"),
+    Case("invert: no generator", "invert photo.png --out l.safetensors", ExitStatus.MODEL_MISSING, "models import"),
+    Case("invert: bad ending", "invert photo.png --out l.pt", USAGE, ".safetensors"),
+    Case("style: no photo", "style --target sunset", USAGE, "name a photo"),
+    Case("style: no look", "style photo.png --out a.png", USAGE, "name a photo and a look"),
+    Case("style: unknown look", "style photo.png --target moody --out a.png", USAGE, "sunset"),
+    Case("style: reference of text", "style photo.png --target a.jpg --out a.png", INPUT, "a.jpg", text("a.jpg")),
+    Case("style: strength 9", "style photo.png --target sunset --strength 9 --out a.png", USAGE, "--strength"),
+    Case("style: still and cycle", "style photo.png --target sunset --cycle --out a.png", USAGE, "--cycle"),
+    Case("style: over the photo", "style photo.png --target sunset --out photo.png --overwrite", USAGE, "is an input"),
+    Case("style: exists", "style photo.png --target sunset --out mask.png", ENCODER, "--overwrite"),
+]
+
+
+def _zip(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("hello.txt", "hello")
+
+
+def _other_network(path: Path) -> None:
+    torch.save(torch.nn.Linear(3, 2).state_dict(), path)
+
+
+def _other_classifier(path: Path) -> None:
+    torch.save(PixelClassifier(ClassifierConfig(1472, (6, 4))).state_dict(), path)
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -339,6 +476,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place.mkdir()
     write_scene(place)
     monkeypatch.chdir(place)
+    monkeypatch.setenv("CINEGAN_HOME", str(tmp_path / "home"))
     return place
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cinegan_cli.nn.encoder import CompactEncoder, CompactEncoderConfig, Encoder, EncoderConfig
+from cinegan_cli.nn.encoder import Encoder, EncoderConfig
+from cinegan_cli.nn.photo_encoder import PhotoEncoder, PhotoEncoderConfig
 from tests.conformance_tools import compare, layout_digest, load_figures, seeded, seeded_normal
 
-SMALL = CompactEncoderConfig(n_styles=5, style_dim=7, channels=6, downscale=4, width=8, hidden=16)
+SMALL = PhotoEncoderConfig(n_styles=5, style_dim=7, channels=6, width=4)
 
 
 @pytest.fixture(scope="module")
@@ -56,46 +57,22 @@ def test_other_generators_can_be_served() -> None:
     assert feature.shape == (2, 128, 16, 16)
 
 
-@pytest.mark.parametrize("downscale", [1, 2, 8])
-@torch.inference_mode()
-def test_compact_has_the_generators_shapes(downscale: int) -> None:
-    config = CompactEncoderConfig(n_styles=5, style_dim=7, channels=6, downscale=downscale, width=8)
-    offsets, feature = CompactEncoder(config)(torch.zeros(2, 3, 5 * downscale, 7 * downscale))
+def test_photo_encoder_has_the_generators_shapes() -> None:
+    offsets, feature = PhotoEncoder(SMALL)(torch.zeros(2, 3, 5 * 16, 7 * 16))
     assert offsets.shape == (2, 5, 7)
     assert feature.shape == (2, 6, 5, 7)
 
 
-def test_compact_is_small() -> None:
-    with torch.device("meta"):
-        assert sum(p.numel() for p in CompactEncoder().parameters()) < 3e6
-
-
-@torch.inference_mode()
-def test_new_compact_predicts_the_mean_w(generator: torch.Generator) -> None:
-    offsets, feature = CompactEncoder(SMALL)(torch.randn(1, 3, 32, 48, generator=generator))
-    assert not offsets.any()
-    assert feature.std() > 1e-3
-
-
-def test_compact_learns_with_all_its_weights(generator: torch.Generator) -> None:
-    encoder = CompactEncoder(SMALL)
-    torch.nn.init.normal_(encoder.styles.weight, generator=generator)  # zeros let no gradient pass
+def test_photo_encoder_learns_with_all_its_weights(generator: torch.Generator) -> None:
+    encoder = PhotoEncoder(SMALL)
     offsets, feature = encoder(torch.randn(2, 3, 32, 48, generator=generator))
     torch.autograd.backward([offsets.square().sum(), feature.square().sum()])
     unused = [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.any()]
     assert not unused
 
 
-def test_compact_w_depends_on_the_colour_of_the_photo() -> None:
-    encoder = CompactEncoder(SMALL)
-    torch.nn.init.ones_(encoder.styles.bias)
-    torch.nn.init.normal_(encoder.styles.weight, generator=torch.Generator().manual_seed(0))
+def test_photo_encoders_codes_depend_on_the_colour_of_the_photo() -> None:
     red, blue = (torch.full((1, 3, 32, 32), -1.0).index_fill(1, torch.tensor([c]), 1.0) for c in (0, 2))
+    torch.manual_seed(0)
+    encoder = PhotoEncoder(SMALL)
     assert (encoder(red)[0] - encoder(blue)[0]).abs().max() > 1e-3
-
-
-def test_compact_refuses_sizes_that_are_no_grid() -> None:
-    with pytest.raises(ValueError, match="sides divisible by 4, got 32 × 30"):
-        CompactEncoder(SMALL)(torch.zeros(1, 3, 32, 30))
-    with pytest.raises(ValueError, match="width must be 1 or more"):
-        CompactEncoderConfig(width=0)

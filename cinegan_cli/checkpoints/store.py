@@ -96,7 +96,7 @@ class Models:
 
     def mean_w(self) -> Tensor:
         """[style_dim], to which the encoder's offsets are added."""
-        return self._tensors("mean_w")[""]
+        return self.tensors("mean_w")[""]
 
     def classifiers(self) -> ClassifierEnsemble | None:
         """The mask classifiers, None when the set has none."""
@@ -118,9 +118,9 @@ class Models:
         return config
 
     def _network(self, kind: Kind, prefix: str, config: Mapping[str, Any]) -> nn.Module:
-        return filled(kind, config, unpack(self._tensors(prefix)), self.path)
+        return filled(kind, config, unpack(self.tensors(prefix)), self.path)
 
-    def _tensors(self, prefix: str) -> dict[str, Tensor]:
+    def tensors(self, prefix: str) -> dict[str, Tensor]:
         """The tensors under a prefix, without it."""
         try:
             with safe_open(self.path, framework="pt") as file:

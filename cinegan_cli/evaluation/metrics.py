@@ -1,4 +1,7 @@
-"""Distances between two pictures: RMSE, PSNR, MS-SSIM. Pictures are float tensors [3, H, W] in [0, 1]."""
+"""Distances between two pictures: RMSE, PSNR, MS-SSIM. Pictures are float tensors [3, H, W] in [0, 1].
+
+Each takes a `weight` [H, W] >= 0 that says how much every pixel counts, None for all alike.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,27 @@ SIGMA = 1.5
 C1, C2 = 0.01**2, 0.03**2
 
 
-def rmse(a: Tensor, b: Tensor) -> float:
-    """Root of the mean squared difference, in levels (0 to 255)."""
-    return 255 * float((a.double() - b.double()).square().mean().sqrt())
+def rmse(a: Tensor, b: Tensor, weight: Tensor | None = None) -> float:
+    """Root of the mean squared difference, in levels (0 to 255). NaN when nothing counts."""
+    squares = (a.double() - b.double()).square()
+    if weight is None:
+        return 255 * float(squares.mean().sqrt())
+    counted = weight.double()
+    return 255 * float(((squares.mean(0) * counted).sum() / counted.sum()).sqrt())
 
 
-def psnr(a: Tensor, b: Tensor) -> float:
+def psnr(a: Tensor, b: Tensor, weight: Tensor | None = None) -> float:
     """Peak signal to noise ratio in dB; infinite for equal pictures."""
-    error = rmse(a, b)
+    error = rmse(a, b, weight)
     return math.inf if error == 0 else 20 * math.log10(255 / error)
 
 
-def ms_ssim(a: Tensor, b: Tensor) -> float:
+def ms_ssim(a: Tensor, b: Tensor, weight: Tensor | None = None) -> float:
     """Multi-scale structural similarity (Wang et al. 2003), 1 for equal pictures; mean over the channels.
 
-    Pictures under 176 px are compared at fewer scales, the exponents scaled to the same sum.
+    Contrast and structure at every scale, luminance at the coarsest; a negative mean counts as 0. Windows lie wholly
+    inside the picture; with `weight` each counts as much as its centre. Pictures under 176 px are compared at fewer
+    scales, the exponents scaled to the same sum. NaN when nothing counts.
     Raises ValueError when the sizes differ or a side is under 11 px.
     """
     if a.shape != b.shape or min(a.shape[1:]) < WINDOW:
@@ -36,13 +45,24 @@ def ms_ssim(a: Tensor, b: Tensor) -> float:
     count = min(len(SCALES), int(math.log2(min(a.shape[1:]) / WINDOW)) + 1)
     total = sum(SCALES[:count])
     x, y = a[:, None].float(), b[:, None].float()  # [3, 1, H, W]
+    counted = None if weight is None else weight[None, None].float()
     result = torch.ones(3, device=a.device)
     for k in range(count):
         luminance, structure = _similarity(x, y)
         part = structure if k < count - 1 else luminance * structure
-        result = result * part.mean(dim=(1, 2, 3)).clamp_min(0) ** (SCALES[k] / total)
+        result = result * _mean(part, counted).clamp_min(0) ** (SCALES[k] / total)
         x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+        counted = None if counted is None else F.avg_pool2d(counted, 2)
     return float(result.mean())
+
+
+def _mean(part: Tensor, weight: Tensor | None) -> Tensor:
+    """Mean of [3, 1, h, w] over the places; `weight` [1, 1, h + 10, w + 10] is the picture's."""
+    if weight is None:
+        return part.mean(dim=(1, 2, 3))
+    half = WINDOW // 2
+    counted = weight[:, :, half:-half, half:-half]
+    return (part * counted).sum(dim=(1, 2, 3)) / counted.sum()
 
 
 def _similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
