@@ -20,7 +20,7 @@ from cinegan_cli.errors import UsageError
 from cinegan_cli.evaluation.loop import LoopMeter, LoopReport
 from cinegan_cli.scene import Progress, Scene, input_files, on_device, pick_device, prepare, restyled, silent
 from cinegan_cli.stages.frames import composite, matte
-from cinegan_cli.stages.inversion import dequantise, moving_layer, pyramid
+from cinegan_cli.stages.inversion import dequantise, moving_layer, pyramid, texture_kept
 from cinegan_cli.stages.inversion_bands import generator_bands, zero_mean
 from cinegan_cli.stages.inversion_generator import Inversion, as_picture
 from cinegan_cli.stages.pictures import keep_inputs
@@ -127,7 +127,9 @@ def _banded(scene: Scene, config: Config) -> Iterator[Tensor]:
         return
     layer, picture, bands = _layer(scene, coverage, config)
     del scene
-    yield from composite(still, coverage, layer, warped_frames(picture, bands, motion, region, config.loop))
+    kept = texture_kept(picture, layer, region)
+    warped = warped_frames(picture, bands, motion, region, config.loop, kept=kept)
+    yield from composite(still, coverage, layer, warped)
 
 
 def _layer(scene: Scene, coverage: Tensor, config: Config) -> tuple[Tensor, Tensor, Bands]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from cinegan_cli.stages.inversion import COARSEST_SIDE, collapse, dequantise, moving_layer, pyramid
+from cinegan_cli.stages.inversion import COARSEST_SIDE, collapse, dequantise, moving_layer, pyramid, texture_kept
 from cinegan_cli.types import Mask
 from tests.scenes import noise_photo, photo_of, upper_half
 
@@ -61,3 +61,11 @@ def test_dequantising_softens_the_stairs_of_a_shallow_ramp() -> None:
     stair = (ramp * 255).round() / 255
     before, after = ((picture - ramp)[:, :, 8:-8].abs().mean() for picture in (stair, dequantise(stair)))
     assert after < 0.9 * before
+
+
+def test_texture_kept_is_what_dequantising_leaves() -> None:
+    noise = torch.randint(120, 122, (3, 64, 64), generator=torch.Generator().manual_seed(0)).float() / 255
+    kept = texture_kept(dequantise(noise), noise, torch.ones(64, 64))
+    assert 0.5 < kept < 0.99
+    assert texture_kept(noise, noise, torch.ones(64, 64)) == 1
+    assert texture_kept(noise, noise, torch.zeros(64, 64)) == 1

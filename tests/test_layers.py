@@ -13,6 +13,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 LAYERS = (  # each imports only from itself and from those below it
     {"__main__"},
     {"cli"},
+    {"benchmark"},
     {"pipeline", "training"},
     {"scene"},
     {"evaluation"},

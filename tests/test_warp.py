@@ -104,14 +104,23 @@ def origins_at(weight: float, offset: float) -> Origins:
 
 @pytest.mark.parametrize(("likeness", "weight", "gain"), [(0.0, 0.5, 2**0.5), (1.0, 0.3, 1.0), (0.0, 0.0, 1.0)])
 def test_gain_restores_what_averaging_takes(likeness: float, weight: float, gain: float) -> None:
-    contrast = Contrast(torch.full((4, 4), likeness), loss=1.0)
+    contrast = Contrast(torch.full((4, 4), likeness), losses=(1.0,) * 5, whole=1.0)
     torch.testing.assert_close(contrast.gain(origins_at(weight, 9.0), 8), torch.full((4, 4), gain))
 
 
 def test_loss_is_made_good_only_once_things_moved() -> None:
-    contrast = Contrast(torch.ones(4, 4), loss=0.8)
+    contrast = Contrast(torch.ones(4, 4), losses=(0.8,) * 5, whole=1.0)
     assert contrast.gain(origins_at(0.0, 0.0), 8).max() == 1
     assert contrast.gain(origins_at(0.4, 3.0), 8).mean() == pytest.approx(1.25)
+
+
+def test_loss_follows_the_travel() -> None:
+    """What has gone further has lost more: the gain of each source is read off the curve at its own travel."""
+    contrast = Contrast(torch.ones(4, 4), losses=(1.0, 0.95, 0.9, 0.85, 0.8), whole=2.0)
+    near, far = (Origins(torch.full((2, 2, 8, 8), travel * 8 / 2**0.5), 0.0) for travel in (0.5, 2.0))  # of the width
+    assert contrast.gain(near, 8).mean() == pytest.approx(1 / 0.95)
+    assert contrast.gain(far, 8).mean() == pytest.approx(1 / 0.8)
+    assert contrast.reduced(0.9).gain(near, 8).mean() == pytest.approx(1 / (0.95 * 0.9))
 
 
 def test_still_texture_is_not_amplified() -> None:

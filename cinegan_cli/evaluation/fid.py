@@ -62,7 +62,7 @@ class Extractor:
             raise InputError(f"{path}: no such file; name an Inception network as TorchScript (.pt)")
         self._path = path
         try:
-            self._module = torch.jit.load(str(path), map_location="cpu").eval()
+            self._module: torch.nn.Module = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
         except Exception as error:  # of many kinds, with the whole C++ stack in it
             raise InputError(f"{path}: no TorchScript file; save the network with torch.jit.save") from error
         names = [argument.name for argument in self._module.forward.schema.arguments]

@@ -57,7 +57,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
     except Exception as error:  # torch.load raises nearly anything on files that are none of its own
-        raise InputError(f"{path}: no state dict of tensors alone; save one with torch.save(model.state_dict())") from error
+        raise InputError(
+            f"{path}: no state dict of tensors alone; save one with torch.save(model.state_dict())"
+        ) from error
     if not isinstance(loaded, dict):
         raise InputError(f"{path}: holds a {type(loaded).__name__}, not a state dict")
     return {str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}

@@ -82,10 +82,24 @@ def dequantise(layer: Tensor) -> Tensor:
 
     A photo lies exactly on whole levels, as far from the next as can be, so a nearly smooth sky moving by fractions of
     a level stands still around frame 0. Measured on such a sky (0003020), slack in levels: seam, texture in mid-cycle
-    0: 0.83, 1.03; 0.1: 0.89, 0.94; 0.2: 0.98, 0.86; 0.49: 1.28, 0.70.
+    0: 0.83, 1.03; 0.1: 0.89, 0.94; 0.2: 0.98, 0.86; 0.49: 1.28, 0.70. `texture_kept` tells the renderer what to bring
+    back once the layer moves.
     """
     out = torch.empty_like(layer)
     for plane, smooth in zip(layer, out, strict=True):  # one channel at a time, for the memory
         change = (_soften(_soften(plane[None]))[0] - plane).clamp_(-ROUNDING_SLACK, ROUNDING_SLACK)
         torch.add(plane, change, out=smooth)
     return out
+
+
+def texture_kept(smooth: Tensor, layer: Tensor, region: Tensor) -> float:
+    """What `dequantise` has left of the finest band's mean strength where `region` [H, W] is 1: at most 1."""
+    before, after = (float((_finest(image) * region).abs().sum()) for image in (layer, smooth))
+    return min(1.0, after / before) if before > 0 else 1.0
+
+
+def _finest(image: Tensor) -> Tensor:
+    """The finest band of the picture in grey, [1, H, W]."""
+    grey = image.mean(0, keepdim=True)
+    half = ((grey.shape[1] + 1) // 2, (grey.shape[2] + 1) // 2)
+    return grey - upsample(low_pass(grey, half), (grey.shape[1], grey.shape[2]))

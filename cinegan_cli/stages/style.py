@@ -71,8 +71,8 @@ def parse_target(text: str) -> Target:
 def restyle(photo: Photo, mask: Mask | None, target: Target, *, device: torch.device) -> Tensor:
     """The photo in the target's look, float32 [3, H, W] in [0, 1], on the photo's device.
 
-    Sky and water are those of `mask`, or what the segmentation network sees where that has not looked. Raises InputError
-    when a reference photo cannot be read, ModelMissingError when the network is needed and not installed.
+    Sky and water are those of `mask`, or what the segmentation network sees where that has not looked. Raises
+    InputError when a reference photo cannot be read, ModelMissingError when the network is needed and not installed.
     """
     regions = find_regions(photo, mask, device=device)
     regions = replace(regions, sky=regions.sky.to(device), water=regions.water.to(device))
@@ -139,15 +139,15 @@ class _Scene:
         sky = self.regions.sky
         above, below = split(self.pixels, sky) if self.regions.has_sky else (None, Layer(self.pixels, 0))
         paint = None if above is None else self._sky(above)
-        ground = None if below is None else self._land(below)
+        ground = self._land(below)
         slope = min(1.0, exposure(self.look.land, self.land))  # of what neither layer explains
         out = torch.empty_like(self.pixels)
         for first in range(0, sky.shape[0], STRIP):
             last = min(first + STRIP, sky.shape[0])
             share, pixels = sky[first:last], self.pixels[:, first:last]
-            if paint is None or float(share.max()) == 0:
+            if above is None or paint is None or float(share.max()) == 0:
                 out[:, first:last] = ground(below.rows(first, last), first)
-            elif ground is None or float(share.min()) == 1:
+            elif float(share.min()) == 1:
                 out[:, first:last] = paint(above.rows(first, last), first)
             else:
                 one, other = above.rows(first, last), below.rows(first, last)
@@ -157,13 +157,13 @@ class _Scene:
 
     def _sky(self, layer: Layer) -> Callable[[Tensor, int], Tensor]:
         """The function that restyles rows [3, n, W] of the sky, beginning with row `first`."""
-        tone, look = self.look.sky_tone, self.look.sky
+        tone, look, over = self.look.sky_tone, self.look.sky, self.heaven
         height, width = layer.picture.shape[1:]
         small, share = self._small(layer, self.regions.sky)
-        if look is None or self.heaven is None:
+        if look is None or over is None:
             toned = self._toner(layer, small, tone, self.sky)
             return lambda pixels, first: _to_picture(toned(pixels, first))
-        course = self.heaven.rows(layer.top, layer.top + height)
+        course = over.rows(layer.top, layer.top + height)
         amount = look.amount * likeness(self.sky, course)
         kept = relief(small, share, float(course[0].mean()), look)
         del course
@@ -171,7 +171,7 @@ class _Scene:
         def paint(pixels: Tensor, first: int) -> Tensor:
             last = first + pixels.shape[1]
             base = rows_of(kept.base, first - layer.top, last - layer.top, (height, width))
-            lab = painted(to_oklab(to_linear(pixels)), base, kept.gains, self.heaven.rows(first, last), look)
+            lab = painted(to_oklab(to_linear(pixels)), base, kept.gains, over.rows(first, last), look)
             if amount < 1:
                 lab = torch.lerp(graded(pixels, tone, self.sky), lab, amount)
             return _to_picture(lab)

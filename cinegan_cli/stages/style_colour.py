@@ -52,7 +52,7 @@ def from_oklab(lab: Tensor) -> Tensor:
 
 
 def into_gamut(linear: Tensor) -> Tensor:
-    """The nearest colours of the same luminance, towards grey, that lie in [0, 1]: hue stays where clipping turns it."""
+    """The nearest colours of the same luminance, towards grey, in [0, 1]: hue stays where clipping turns it."""
     grey = _dot(linear, LUMINANCE).clamp(0, 1)
     span = linear - grey
     above = (1 - grey) / span.amax(0).clamp(min=1e-6)

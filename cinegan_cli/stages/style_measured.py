@@ -105,7 +105,9 @@ def _matrix(region: Statistics) -> Tensor:
 
 def _power(symmetric: Tensor, exponent: float) -> Tensor:
     values, vectors = torch.linalg.eigh(symmetric)
-    return vectors @ torch.diag(values.clamp(min=1e-12) ** exponent) @ vectors.T
+    powers: Tensor = values.clamp(min=1e-12) ** exponent
+    root: Tensor = vectors @ torch.diag(powers) @ vectors.T
+    return root
 
 
 def look_of_colour(colour: tuple[float, float, float], sky: Statistics | None) -> Look:

@@ -73,7 +73,7 @@ def exposure(tone: Tone, region: Statistics) -> float:
     """The factor on OKLab lightness that draws the region's mean to the tone's level."""
     if tone.level is None:
         return 1.0
-    wanted = (tone.level / max(region.level, 0.02)) ** tone.pull
+    wanted = float((tone.level / max(region.level, 0.02)) ** tone.pull)
     most = min(tone.limits[1], max(1.0, HEADROOM / max(region.top, 0.02)))
     return max(tone.limits[0], min(most, wanted))
 
@@ -83,7 +83,7 @@ def graded(pixels: Tensor, tone: Tone, region: Statistics) -> Tensor:
     factor = exposure(tone, region)
     colour = parse_hex(tone.light)
     assert colour is not None
-    light = _unit(tuple(to_linear(torch.tensor(colour)).tolist()))  # type: ignore[arg-type]
+    light = _unit(tuple(to_linear(torch.tensor(colour)).tolist()))
     gains = [factor**3 * new / old**tone.adapt for new, old in zip(light, region.light, strict=True)]
     linear = to_linear(pixels)
     if tone.grey is not None:
@@ -201,7 +201,7 @@ def gradient_correlation(photo: Tensor, styled: Tensor, static: Tensor) -> float
         second_power += float((h * h).sum())
     if first_power == 0:
         return 1.0
-    return product / max((first_power * second_power) ** 0.5, 1e-12)
+    return product / max(math.sqrt(first_power * second_power), 1e-12)
 
 
 @dataclass(frozen=True)
@@ -273,8 +273,9 @@ class Relief:
 def relief(lab: Tensor, share: Tensor, level: float, look: Sky) -> Relief:
     """The bands of the sky's OKLab `lab` [3, h, w] that a painted sky keeps; share [h, w] says where it shows.
 
-    The photo's own vertical course is taken out of its coarsest band, or a sunset's would come twice; what is left of it
-    (a lighter side, a large cloud) and the finer bands are kept, in proportion to the new lightness, of mean `level`.
+    The photo's own vertical course is taken out of its coarsest band, or a sunset's would come twice; what is left of
+    it (a lighter side, a large cloud) and the finer bands are kept, in proportion to the new lightness, of mean
+    `level`.
     """
     levels = list(pyramid(lab).levels)
     coarse = levels[0]

@@ -62,6 +62,7 @@ def warped_frames(
     region: Tensor,
     config: LoopConfig,
     *,
+    kept: float = 1.0,
     changing: Callable[[int], tuple[Tensor, Bands]] | None = None,
 ) -> Iterator[Tensor]:
     """Yield the warped moving layer, float32 [3, H, W], of frame t = 0 … N-1.
@@ -69,6 +70,7 @@ def warped_frames(
     `picture` [3, H, W] is what the bands add up to (`inversion.collapse`). `region` uint8 [H, W] is 0 where no pixel is
     needed (the default leaves 0 there). `config.warp` is "coordinates" (above), "backward" (origins by integrating
     backward, nothing splatted), "splat" (every band splatted, Eq. 3) or "rgb" (the picture splatted, no bands).
+    `kept` is the share of the photo's finest texture that `picture` still has; the gain brings it back, once it moves.
     `changing` gives the picture and its bands of frame t, where a style changes them over the loop.
     """
     if config.warp in ("splat", "rgb"):
@@ -81,6 +83,8 @@ def warped_frames(
         return
     keeps_contrast = config.blend == "contrast" and config.loop != "pingpong"
     contrasts = measure_contrast(bands.levels[1:], region, motion, config) if keeps_contrast else []
+    if contrasts:
+        contrasts[-1] = contrasts[-1].reduced(kept)
     widths = [band.shape[2] for band in bands.levels[1:]]
     needed = [_needed_at(region, band) for band in bands.levels[:-1]]
     bands = Bands(bands.levels[:-1])  # the finest is as large as the picture, and was needed only for its contrast
@@ -108,24 +112,37 @@ def _sample_frame(
 class Contrast:
     """What a band loses on its way into a frame, measured once.
 
-    `likeness` [*cells] in [0, 1] is the ρ of what the two directions of time bring to a place; `loss` is what sharp
-    sampling between pixels leaves of the band's strength.
+    `likeness` [*cells] in [0, 1] is the ρ of what the two directions of time bring to a place. `losses` are what is
+    left of the band's strength after 0, 1/4, 1/2, 3/4 and all of the cycle's travel: sharp sampling between pixels
+    takes some at once, and what flows in from beyond the mask, smooth, takes more the longer it flows. `whole` is the
+    mean travel of the cycle, as a share of the grid's width.
     """
 
     likeness: Tensor
-    loss: float
+    losses: tuple[float, ...]
+    whole: float
 
     def gain(self, origins: Origins, width: int) -> Tensor:
         """What the average (1 - a) A + a B must be multiplied by to be as strong as the photo's band, [*cells].
 
         The average has the strength of the root of (1 - a)² + a² + 2 a (1 - a) ρ: for independent textures (ρ = 0) the
         root of the spec; where the flow has hardly moved the texture (ρ → 1) nothing is lost and nothing amplified.
-        `width` is the band's. The loss sets in with the first half pixel of travel, so that frame 0 is the photo.
+        `width` is the band's. The losses set in with the first half pixel of travel, so that frame 0 is the photo.
         """
         a = origins.weight
-        moved = [min(1.0, 2 * travel * width) for travel in origins.travel]
-        lost = 1 + (self.loss - 1) * ((1 - a) * moved[0] + a * moved[1])
-        return torch.rsqrt((1 - a) ** 2 + a**2 + 2 * a * (1 - a) * self.likeness) / lost
+        first, second = (self._left(travel, width) for travel in origins.travel)
+        return torch.rsqrt((1 - a) ** 2 + a**2 + 2 * a * (1 - a) * self.likeness) / ((1 - a) * first + a * second)
+
+    def reduced(self, kept: float) -> Contrast:
+        """The same band with only the share `kept` of its strength left from the start."""
+        return replace(self, losses=tuple(max(kept, LARGEST_LOSS) * left for left in self.losses))
+
+    def _left(self, travel: float, width: int) -> float:
+        """What is left of a source's strength after it has travelled so far: a share of the grid's width."""
+        place = min(travel / max(self.whole, 1e-9), 1.0) * (len(self.losses) - 1)
+        k = min(int(place), len(self.losses) - 2)
+        left = self.losses[k] + (place - k) * (self.losses[k + 1] - self.losses[k])
+        return 1 + (left - 1) * min(1.0, 2 * travel * width)
 
 
 def measure_contrast(
@@ -147,11 +164,13 @@ def measure_contrast(
         substeps=LIKENESS_STEPS,
     )
     strengths: list[list[Tensor]] = [[] for _ in textures]
+    whole = 0.0
     for origins in moments:
         if origins.weight > 0:
             for of_band, band in zip(strengths, textures, strict=True):
                 of_band.append(_strengths(band, _needed_at(region, band), origins, cells))
-    return [_contrast(torch.stack(of_band).mean(0)) for of_band in strengths]
+            whole = origins.travel[0] / origins.weight
+    return [_contrast(torch.stack(of_band), whole) for of_band in strengths]
 
 
 def _strengths(band: Tensor, needed: Tensor, origins: Origins, cells: tuple[int, int]) -> Tensor:
@@ -164,22 +183,33 @@ def _strengths(band: Tensor, needed: Tensor, origins: Origins, cells: tuple[int,
     return torch.stack([first, second, mixed, still])
 
 
-def _contrast(strengths: Tensor) -> Contrast:
-    """From the mean strengths [4, *cells]: the ρ with which the gain restores them half way, where they are lowest.
+def _contrast(strengths: Tensor, whole: float) -> Contrast:
+    """From the mean strengths [3 moments, 4, *cells]: the losses, and the ρ that restores what is lost half way.
 
     Strength is the mean absolute value, not the deviation: two sparse textures averaged keep the former better, and
     a gain from the latter made the middle of the cycle up to 13 % too crisp.
     """
+    mean = strengths.mean(0)
     radius = math.ceil(3 * LIKENESS_SIGMA)
     kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=strengths.device) / LIKENESS_SIGMA) ** 2)
     kernel = kernel / kernel.sum()
-    pooled = F.pad(strengths[:3, None], (radius,) * 4, mode="replicate")
+    pooled = F.pad(mean[:3, None], (radius,) * 4, mode="replicate")
     pooled = F.conv2d(F.conv2d(pooled, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))  # [3, 1, *cells]
     a, b, mixed = pooled[:, 0] + NOISE
-    first, second, _, still = (strengths.mean(dim=(1, 2)) + NOISE).tolist()
-    loss = (first + second) / (2 * still)
     likeness = torch.clamp(2 * (2 * mixed / (a + b)) ** 2 - 1, 0, 1)
-    return Contrast(likeness, min(max(loss, LARGEST_LOSS), 1.0))
+    return Contrast(likeness, _losses(strengths.mean(dim=(2, 3)) + NOISE), whole)
+
+
+def _losses(strengths: Tensor) -> tuple[float, ...]:
+    """What is left after 0, 1/4, 1/2, 3/4 and all of the travel, from the means [3 moments, 4].
+
+    The source that time carries backward has gone 3/4 of its way when the other one has gone 1/4. A single figure for
+    the whole cycle made falls, into which much flows, pulse by 12 %: too strong at its ends, too weak in the middle.
+    """
+    first, second, _, still = strengths.T.tolist()
+    quarter, half, three = ((first[k] + second[2 - k]) / (2 * still[k]) for k in range(3))
+    curve = (2 * quarter - half, quarter, half, three, 2 * three - half)
+    return tuple(min(max(left, LARGEST_LOSS), 1.0) for left in curve)
 
 
 def origins_of_frames(
