@@ -60,7 +60,12 @@ class InversionConfig:
         "Warp the generator's RGB contributions, or (deep, the paper's literal form) its features with all channels: "
         "G's layers run on every frame.",
     )
-    inversion_index: int = setting(10, "Feature D_k that carries the layout of the photo.", minimum=9, maximum=18)
+    inversion_index: int | None = setting(
+        None,
+        "Feature D_k that carries the layout of the photo.  [default: the one the encoder gives]",
+        minimum=9,
+        maximum=18,
+    )
     warp_index: int | None = setting(
         None, "First feature that deep warps.  [default: the last one of the inversion's size]", minimum=9, maximum=18
     )

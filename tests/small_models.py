@@ -16,7 +16,7 @@ from cinegan_cli.nn.pix2pixhd import GlobalGenerator, GlobalGeneratorConfig
 from cinegan_cli.nn.stylegan2 import Generator, GeneratorConfig
 
 CONFIG = GeneratorConfig(size=256, style_dim=8, mapping_layers=2, max_channels=12)
-ENCODER = PhotoEncoderConfig(style_dim=8, n_styles=CONFIG.n_styles, channels=12, width=4)
+ENCODER = PhotoEncoderConfig(style_dim=8, n_styles=CONFIG.n_styles, channels=12, width=4, index=10)
 CLASSIFIER = ClassifierConfig(channels=5 * 12, hidden=(8, 4))
 MOTION = GlobalGeneratorConfig(ngf=4, n_down=4, n_blocks=1)
 

@@ -9,7 +9,7 @@ from cinegan_cli.nn.encoder import Encoder, EncoderConfig
 from cinegan_cli.nn.photo_encoder import PhotoEncoder, PhotoEncoderConfig
 from tests.conformance_tools import compare, layout_digest, load_figures, seeded, seeded_normal
 
-SMALL = PhotoEncoderConfig(n_styles=5, style_dim=7, channels=6, width=4)
+SMALL = PhotoEncoderConfig(n_styles=5, style_dim=7, channels=6, width=4, index=10)
 
 
 @pytest.fixture(scope="module")

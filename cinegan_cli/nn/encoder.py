@@ -54,6 +54,7 @@ class Encoder(nn.Module):
     """
 
     pixels_per_cell = 4  # of the photo it reads, for one cell of D10
+    index = 10  # k of the D_k that it gives
 
     def __init__(self, config: EncoderConfig | None = None):
         super().__init__()

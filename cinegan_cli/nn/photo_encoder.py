@@ -1,14 +1,15 @@
-"""A small encoder for generators trained together with it: photo → (w+ offsets, D10).
+"""A small encoder for generators trained together with it: photo → (w+ offsets, D_k).
 
 Unlike the released one (`nn/encoder.py`) it reads the photo at the generator's full size, because all detail has to
-pass through D10, and it reads D10 knowing w: colours are told to be those of the photo's own look, and only what
-remains is kept. So another look's codes can replace them.
+pass through D_k, and it reads D_k knowing w: a matrix read from w first takes the photo's colours to common ones, and
+only what remains is kept. So another look's codes can replace the photo's own.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from cinegan_cli.nn.stylegan2_layers import Activation, EqualConv2d, EqualLinear
 
+WAVE_GAIN = 8.0  # brings the waves of a 4 x 4 block in [-1, 1] to a deviation of about 1
 THUMBNAIL = 128  # px, both sides: what w is read from, whatever the photo's shape
 
 
@@ -25,8 +27,13 @@ class PhotoEncoderConfig:
 
     style_dim: int = 128
     n_styles: int = 18
-    channels: int = 256  # of D10
+    channels: int = 64  # of D_k
     width: int = 64  # channels at 1/4 of the photo's size; 2 and 4 times as many at 1/8 and 1/16
+    index: int = 14  # k: 14 has 1/4 of the photo's size, 12 has 1/8, 10 has 1/16
+
+    def __post_init__(self) -> None:
+        if self.index not in (10, 12, 14):
+            raise ValueError(f"index must be 10, 12 or 14, got {self.index}")
 
 
 class _Modulated(nn.Module):
@@ -47,33 +54,38 @@ class _Modulated(nn.Module):
 
 
 class PhotoEncoder(nn.Module):
-    """`(photo [B, 3, H, W] in [-1, 1]) -> (w offsets [B, n_styles, style_dim], D10 [B, C, H/16, W/16])`."""
+    """`(photo [B, 3, H, W] in [-1, 1]) -> (w offsets [B, n_styles, style_dim], D_k [B, C, h, w])`."""
 
     pixels_per_cell = 16  # of the photo it reads, for one cell of D10
+
+    @property
+    def index(self) -> int:
+        """k of the D_k that it gives."""
+        return self.config.index
 
     def __init__(self, config: PhotoEncoderConfig):
         super().__init__()
         self.config = config
         dim, width = config.style_dim, config.width
-        widths = (32, 64, 96, 128)
+        sizes = (32, 64, 96, 128)
         self.look = nn.ModuleList(
             nn.Sequential(EqualConv2d(a, b, 3, stride=2, padding=1), Activation(b))
-            for a, b in zip((3, *widths[:-1]), widths, strict=True)
+            for a, b in zip((3, *sizes[:-1]), sizes, strict=True)
         )
-        pooled = 2 * (3 + sum(widths))
+        pooled = 2 * (3 + sum(sizes))
         self.code = nn.Sequential(EqualLinear(pooled, 256, activate=True), EqualLinear(256, dim, activate=True))
         self.styles = EqualLinear(dim, config.n_styles * dim)
-        self.blocks = nn.ModuleList(
-            [
-                _Modulated(48, width, dim),
-                _Modulated(width, 2 * width, dim, stride=2),
-                _Modulated(2 * width, 2 * width, dim),
-                _Modulated(2 * width, 4 * width, dim, stride=2),
-                _Modulated(4 * width, 4 * width, dim),
-                _Modulated(4 * width, 4 * width, dim),
-            ]
-        )
-        self.last = EqualConv2d(4 * width, config.channels, 3, padding=1)
+        self.colours = EqualLinear(dim, 12)  # a matrix and a shift; as a deviation from the identity
+        halvings = (14 - config.index) // 2
+        widths = tuple(width << n for n in range(halvings + 1))
+        blocks = [_Modulated(48, width, dim), _Modulated(width, width, dim)]
+        for before, after in pairwise(widths):
+            blocks += [_Modulated(before, after, dim, stride=2), _Modulated(after, after, dim)]
+        self.blocks = nn.ModuleList([*blocks, _Modulated(widths[-1], widths[-1], dim)])
+        self.last = EqualConv2d(widths[-1], config.channels, 3, padding=1)
+        step = 1 << halvings
+        self.direct = EqualConv2d(48, config.channels, step, stride=step)
+        self.register_buffer("waves", cosine_waves(), persistent=False)
 
     def forward(self, photo: Tensor) -> tuple[Tensor, Tensor]:
         """H and W must be multiples of 16."""
@@ -96,9 +108,26 @@ class PhotoEncoder(nn.Module):
         return rows.view(len(code), self.config.n_styles, self.config.style_dim)
 
     def read_layout(self, photo: Tensor, code: Tensor) -> Tensor:
-        """D10, given the look that the photo has."""
-        x = F.pixel_unshuffle(photo, 4)  # [B, 48, H/4, W/4]
+        """D_k, given the look that the photo has."""
+        change = self.colours(code)
+        matrix = change[:, :9].view(-1, 3, 3) + torch.eye(3, device=change.device)
+        common = torch.einsum("bij,bjhw->bihw", matrix.to(photo.dtype), photo) + change[:, 9:, None, None]
+        x = waves = F.conv2d(common, self.waves.to(common.dtype), stride=4)  # [B, 48, H/4, W/4]
         for block in self.blocks:
             x = block(x, code)
-        layout: Tensor = self.last(x)
+        layout: Tensor = self.last(x) + self.direct(waves)
         return layout
+
+
+def cosine_waves(side: int = 4) -> Tensor:
+    """Filters [3 side², 3, side, side] of a block's cosine transform, each colour alone, the waves made equally strong.
+
+    Photographs have amplitudes of 1 / frequency. Given pixels as they are, the networks learned the blocks' means and,
+    in thousands of steps, hardly anything finer.
+    """
+    n = torch.arange(side, dtype=torch.float32)
+    basis = torch.cos(math.pi * (n[None] + 0.5) * n[:, None] / side) * math.sqrt(2 / side)
+    basis[0] /= math.sqrt(2)
+    frequency = torch.hypot(n[:, None], n[None]).clamp(min=1 / 16)
+    filters = torch.einsum("uy,vx,uv->uvyx", basis, basis, frequency * WAVE_GAIN).reshape(side**2, side, side)
+    return torch.einsum("cd,kyx->ckdyx", torch.eye(3), filters).reshape(3 * side**2, 3, side, side)

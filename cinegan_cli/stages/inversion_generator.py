@@ -23,7 +23,6 @@ from cinegan_cli.stages.inversion_files import D10_SIDE, read_latents
 from cinegan_cli.stages.mask_votes import FIRST_INDEX, votes
 from cinegan_cli.types import Latents, Photo
 
-ENCODER_INDEX = 10  # the feature that the encoder gives
 MOST_CELLS = 3 * D10_SIDE**2  # of D10: a 3:1 panorama; wider ones get a coarser grid, not more memory
 RATE = 0.01  # of Adam, for w+; features move in units of their own deviation
 EDGE_SHARE = 0.2  # of the bands' distance in the loss, the weight that the paper gives to LPIPS
@@ -121,9 +120,9 @@ def as_picture(image: Tensor, size: tuple[int, int]) -> Tensor:
 def invert(
     photo: Photo, models: Models, config: InversionConfig, *, device: torch.device, progress: Progress
 ) -> Latents:
-    """w+ and D_k of the photo, k = `config.inversion_index`.
+    """w+ and D_k of the photo, k = `config.inversion_index` or that of the encoder.
 
-    The encoder gives D10. A later D_k is what the generator makes of it; D9, which D10 does not determine, starts as
+    The released encoder gives D10. A later D_k is what the generator makes of it; D9, which D10 does not determine, starts as
     the generator's own for w+ and needs `config.refine` steps to show the photo.
     Raises InputError when the networks give values that are not finite.
     """
@@ -134,7 +133,8 @@ def invert(
         encoder = models.encoder().to(device)
         offsets, feature = encoder(encoder_input(picture, grid_of(*photo.size), encoder.pixels_per_cell))
         w_plus = models.mean_w().to(device) + offsets
-        latents = _at_index(generator, Latents(w_plus, feature, ENCODER_INDEX), config.inversion_index)
+        wanted = encoder.index if config.inversion_index is None else config.inversion_index
+        latents = _at_index(generator, Latents(w_plus, feature, encoder.index), wanted)
     if not bool(latents.w_plus.isfinite().all() and latents.feature.isfinite().all()):
         raise InputError(f"the models {models.name!r} give no finite latents; check them with `cinegan models verify`")
     return refine(generator, latents, picture, steps=config.refine, progress=progress)

@@ -84,7 +84,7 @@ def warped_frames(
     keeps_contrast = config.blend == "contrast" and config.loop != "pingpong"
     contrasts = measure_contrast(bands.levels[1:], region, motion, config) if keeps_contrast else []
     if contrasts:
-        contrasts[-1] = contrasts[-1].reduced(kept)
+        contrasts[-1] = replace(contrasts[-1], kept=max(kept, LARGEST_LOSS))
     widths = [band.shape[2] for band in bands.levels[1:]]
     needed = [_needed_at(region, band) for band in bands.levels[:-1]]
     bands = Bands(bands.levels[:-1])  # the finest is as large as the picture, and was needed only for its contrast
@@ -121,6 +121,7 @@ class Contrast:
     likeness: Tensor
     losses: tuple[float, ...]
     whole: float
+    kept: float = 1.0  # share of its strength in the photo that the band has from the start
 
     def gain(self, origins: Origins, width: int) -> Tensor:
         """What the average (1 - a) A + a B must be multiplied by to be as strong as the photo's band, [*cells].
@@ -131,11 +132,8 @@ class Contrast:
         """
         a = origins.weight
         first, second = (self._left(travel, width) for travel in origins.travel)
-        return torch.rsqrt((1 - a) ** 2 + a**2 + 2 * a * (1 - a) * self.likeness) / ((1 - a) * first + a * second)
-
-    def reduced(self, kept: float) -> Contrast:
-        """The same band with only the share `kept` of its strength left from the start."""
-        return replace(self, losses=tuple(max(kept, LARGEST_LOSS) * left for left in self.losses))
+        left = ((1 - a) * first + a * second) * (self.kept if origins.travel[0] > 0 else 1.0)
+        return torch.rsqrt((1 - a) ** 2 + a**2 + 2 * a * (1 - a) * self.likeness) / left
 
     def _left(self, travel: float, width: int) -> float:
         """What is left of a source's strength after it has travelled so far: a share of the grid's width."""

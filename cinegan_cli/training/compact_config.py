@@ -17,5 +17,5 @@ class CompactSettings:
     crop: int = setting(192, "Side of the crops, in pixels; a multiple of 16.", minimum=32, maximum=2048)
     learning_rate: float = setting(2e-3, "Peak learning rate; warms up, then falls along a cosine.", minimum=0.0)
     style_dim: int = setting(128, "Length of a style code.", minimum=8, maximum=1024)
-    channels: int = setting(256, "Channels of D10.", minimum=16, maximum=512)
+    channels: int = setting(64, "Channels of D14.", minimum=16, maximum=512)
     multiplier: float = setting(1.0, "Channel multiplier of the generator.", minimum=0.125, maximum=4.0)
