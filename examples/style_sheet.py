@@ -1,5 +1,7 @@
 """Every named look on photos: one sheet, the gradient correlation of what stands still, and the seconds it took.
 
+What stands still is measured without the gaps of sky between leaves, which stand still and take the sky's new colours.
+
 python examples/style_sheet.py PHOTO... --sheet looks.png [--target LOOK ...] [--max-side 1024]
 
 A row per photo, the photo itself first. Targets may be looks, colours or reference photos; all looks by default.
@@ -19,6 +21,7 @@ from cinegan_cli.stages.mask import make_mask
 from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.stages.style import parse_target, restyle
 from cinegan_cli.stages.style_looks import LOOKS
+from cinegan_cli.stages.style_regions import find_regions
 from cinegan_cli.stages.style_transfer import gradient_correlation
 from cinegan_cli.types import Mask, Photo
 
@@ -57,7 +60,9 @@ def main() -> None:
     for path in arguments.photos:
         photo = read_photo(path, PhotoConfig(max_side=arguments.max_side))
         mask = mask_of(photo, device)
-        static = torch.ones(photo.pixels.shape[1:]) if mask is None else (mask.alpha < 0.01).float()
+        static = (find_regions(photo, mask, device=device).sky < 0.01).float()
+        if mask is not None:
+            static = static * (mask.alpha < 0.01)
         tiles = [tile(photo.pixels, path.stem[:24])]
         for name in arguments.target:
             started = time.perf_counter()

@@ -23,6 +23,7 @@ SIDE = 768  # px, long side at which zones and the two sides' colours are found
 ZONE = 0.012  # half width of the zone beside any outline, as a part of the long side
 LEVEL = 0.6  # sky beside water over sky above it, from which on it is no water
 ALIKE = (0.03, 0.12)  # share of land near by that looks like sky: from none of colour's say to all of it lost (snow)
+FINE = 0.008  # half width of a piece that colours may give to the other side, likewise
 THIN = 0.03  # width of a mast or a tower that the network may have missed, likewise
 THIN_CONTRAST = 0.13  # how much darker than the sky around it such a thing is (sRGB)
 APART = (0.08, 0.22)  # difference of the sides' colours (sRGB): below colour says nothing, above it decides
@@ -69,9 +70,26 @@ def sky_matte(photo: Bytes, sky: Floats) -> Floats:
     if min(float(known) for _, known in sides) == 0:
         return base
     sure_land = ((1 - small_base) * (zone == 0)).astype(np.float32)
-    return _decided(
-        photo, base, zone * _telling(small, sure_land, *(colours for colours, _ in sides)), *(c for c, _ in sides)
-    )
+    colours = [colours for colours, _ in sides]
+    zone = zone * _telling(small, sure_land, *colours)
+    tried = _decided((small * 255).astype(np.uint8), small_base, zone, *colours)
+    return _decided(photo, base, zone * _fine(tried, small_base), *colours)
+
+
+def _fine(matte: Floats, base: Floats) -> Floats:
+    """Where colours correct no more than fine structure, 0 to 1 [h, w].
+
+    Twigs, masts and the gaps between leaves are what the network misses; a large piece that changes sides is snow under
+    clouds, or a waterfall under a pale sky.
+    """
+    reach = max(1, round(FINE * max(base.shape)))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    changed = (np.abs(matte - base) > 0.4).astype(np.uint8)
+    large = cv2.morphologyEx(changed, cv2.MORPH_OPEN, disc)
+    _, parts = cv2.connectedComponents(changed, connectivity=8)
+    whole = np.isin(parts, np.unique(parts[large > 0])) & (changed > 0)  # with its ragged rims
+    near = whole.astype(np.uint8) & cv2.dilate(large, disc, iterations=2)
+    return np.asarray(1 - cv2.GaussianBlur(cv2.dilate(near, disc).astype(np.float32), (0, 0), reach), np.float32)
 
 
 def _telling(small: Floats, sure_land: Floats, sky: Floats, land: Floats) -> Floats:

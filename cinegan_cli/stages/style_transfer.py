@@ -257,7 +257,7 @@ def likeness(region: Statistics, colours: Tensor) -> float:
     mean = colours.mean((1, 2))
     lightness, a, b = (x - y for x, y in zip(region.mean, mean.tolist(), strict=True))
     variety = math.sqrt(region.covariance[0] + region.covariance[2])
-    own = float(colours[1:].var((1, 2)).sum().sqrt())
+    own = float(colours[1:].var((1, 2), correction=0).sum().sqrt())
     apart = math.hypot(0.25 * lightness, a, b) + max(0.0, variety - own)
     return 0.5 + 0.5 * max(0.0, min(1.0, (apart - 0.02) / 0.04))
 
