@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cinegan_cli.checkpoints.store import open_models
 from cinegan_cli.config import Config, RunConfig
 from cinegan_cli.errors import CheckError, UsageError
 from cinegan_cli.evaluation.metrics import ms_ssim, psnr
@@ -123,12 +124,12 @@ class Inverted:
 
 
 def invert_photo(photo_path: Path, config: Config, *, progress: Progress | None = None) -> Inverted:
-    """The photo's latents under a generator, and the picture they give. Raises ModelMissingError without one."""
+    """The photo's latents under the generator chosen, else the shipped one, and the picture they give."""
     tell = progress or silent
     device = set_up(config.run)
-    models = choose_models(config.inversion)
-    if models is None:
+    if config.inversion.backbone == "pyramid":
         raise UsageError("--backbone pyramid: has no latents; leave it out")
+    models = choose_models(config.inversion) or open_models()
     photo = read_photo(photo_path, config.photo)
     tell("inverting the photo", 0, 0)
     inversion = see(photo, models, config.inversion, device=device, vote=False, progress=tell)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from cinegan_cli.checkpoints.store import Models, open_models
@@ -20,6 +21,8 @@ from cinegan_cli.stages.inversion_files import read_latents, write_latents
 from cinegan_cli.stages.inversion_generator import choose_models, grid_of, refine, see
 from cinegan_cli.stages.mask import make_mask
 from cinegan_cli.stages.motion_network import without_outliers
+from cinegan_cli.stages.style import Target
+from cinegan_cli.stages.style_generator import styled_inversion, target_codes
 from cinegan_cli.stages.style_keys import between, strength_at
 from cinegan_cli.stages.warp import warped_frames
 from cinegan_cli.stages.warp_deep import deep_frames, first_index
@@ -198,8 +201,9 @@ def test_latents_come_back_from_their_file(scene_folder: Path, bundle: Path) -> 
 def test_auto_takes_the_pyramid_where_nothing_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CINEGAN_HOME", str(tmp_path))
     assert choose_models(InversionConfig()) is None
-    with pytest.raises(ModelMissingError, match="models import"):
-        choose_models(InversionConfig(backbone="stylegan2"))
+    shipped = choose_models(InversionConfig(backbone="stylegan2"))
+    assert shipped is not None
+    assert (shipped.name, shipped.encoder().index) == ("compact", 14)
     (tmp_path / "models").mkdir()
     write_models(tmp_path / "models" / "half.safetensors", "generator")
     assert choose_models(InversionConfig()) is None
@@ -260,3 +264,19 @@ def test_deep_needs_a_generator_and_one_look(scene_folder: Path, bundle: Path) -
     config = options(scene_folder, bundle, mode="deep", backbone="pyramid")
     with pytest.raises(UsageError, match="--mode deep"):
         list(render(prepare(scene_folder / "photo.png", config), config))
+
+
+def test_the_shipped_generator_gives_harbour_back_and_takes_anothers_colours(tmp_path: Path) -> None:
+    """Inversion of the example photo, and w+ of a picture turned orange."""
+    harbour = Path(__file__).parents[1] / "examples" / "harbour.jpg"
+    config = Config.from_options(backbone="stylegan2", models="compact", max_side=512)
+    inverted = invert_photo(harbour, config)
+    assert inverted.psnr > 27
+    orange = tmp_path / "orange.png"
+    Image.fromarray((inverted.photo.pixels_u8.numpy() * [1.0, 0.6, 0.3]).astype(np.uint8)).save(orange)
+    codes = target_codes(inverted.photo, None, Target("orange", reference=orange), inverted.inversion, device=CPU)
+    made, _ = styled_inversion(inverted.photo.pixels, inverted.inversion, codes, 1.0)
+    share = made.mean((1, 2)) / made.mean()
+    before = inverted.photo.pixels.mean((1, 2)) / inverted.photo.pixels.mean()
+    assert share[0] > 1.1 * before[0]
+    assert share[2] < 0.8 * before[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from PIL import Image
 
 from cinegan_cli.checkpoints.bundle import read_bundle
 from cinegan_cli.errors import InputError
+from cinegan_cli.scene import silent
 from cinegan_cli.stages.mask_network import predict
 from cinegan_cli.training import mask as training
+from cinegan_cli.training.loop import LOG
 from cinegan_cli.training.mask import train
 from cinegan_cli.training.mask_augment import augment
-from cinegan_cli.training.mask_config import MaskTrainConfig
+from cinegan_cli.training.mask_config import MaskLoop, MaskSettings
 from cinegan_cli.training.mask_data import IGNORE, MOVING, SKY, STATIC, WATER, Example, read_examples
 from cinegan_cli.training.mask_loss import score, segmentation_loss
 
@@ -56,21 +59,22 @@ def data(tmp_path: Path) -> Path:
     return root
 
 
-def tiny(data: Path, work: Path, **changes: object) -> MaskTrainConfig:
-    config = MaskTrainConfig(
+def tiny(data: Path, work: Path, **changes: object) -> MaskSettings:
+    settings = MaskSettings(
         data=data,
         annotations=data / "extra",
         out=work / "mask.safetensors",
-        work=work,
         members=1,
         folds=4,
-        steps=6,
-        batch=2,
         side=64,
         widths=(4, 8, 8, 8, 8),
-        save_every=3,
     )
-    return dataclasses.replace(config, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
+
+
+def loop(work: Path, steps: int, **changes: object) -> MaskLoop:
+    settings = MaskLoop(work=work, steps=steps, batch=2, log_every=1, sample_every=3, device="cpu")
+    return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
 
 
 def test_examples_follow_the_manifest(data: Path) -> None:
@@ -146,28 +150,24 @@ def test_scores_weigh_photos_alike() -> None:
 def test_tiny_run_learns(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "_SHAPES", ((1.0, 0.66),))  # kernels are made anew for every shape: 0.2 s each
     monkeypatch.setattr(training, "_SCALES", (1.0,))
-    config = tiny(data, tmp_path / "run", steps=40, batch=4, learning_rate=1e-2)
-    examples = [e for e in read_examples(data, config.annotations, 96) if e.split == "train"]
-    run = training._Run(config, 0)
-    losses = [run.advance(examples) for _ in range(40)]
+    settings = tiny(data, tmp_path, learning_rate=1e-2)
+    train(settings, loop(tmp_path / "run", 40, batch=4), progress=silent)
+    with (tmp_path / "run" / "member_0" / LOG).open(newline="") as file:
+        losses = [float(row["mask"]) for row in csv.DictReader(file)]
     assert np.mean(losses[-8:]) < 0.8 * np.mean(losses[:8])
 
 
-def test_resumed_run_equals_an_uninterrupted_one(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = train(tiny(data, tmp_path / "whole"))
+def test_resumed_run_equals_an_uninterrupted_one(data: Path, tmp_path: Path) -> None:
+    whole = train(tiny(data, tmp_path / "whole"), loop(tmp_path / "whole", 6), progress=silent)
     broken = tiny(data, tmp_path / "broken")
-    advance = training._Run.advance
 
-    def stop(run: training._Run, examples: list[Example]) -> float:
-        if run.step == 4:
+    def stop(what: str, done: int, total: int) -> None:
+        if done == 4:
             raise KeyboardInterrupt
-        return advance(run, examples)
 
-    monkeypatch.setattr(training._Run, "advance", stop)
     with pytest.raises(KeyboardInterrupt):
-        train(broken)
-    monkeypatch.setattr(training._Run, "advance", advance)
-    resumed = train(dataclasses.replace(broken, resume=True))
+        train(broken, loop(tmp_path / "broken", 6, save_minutes=0), progress=stop)
+    resumed = train(broken, loop(tmp_path / "broken", 6, resume=True), progress=silent)
     one, two = read_bundle(whole, "mask"), read_bundle(resumed, "mask")
     assert one.config == two.config
     assert all(torch.equal(one.tensors[name], two.tensors[name]) for name in one.tensors)

@@ -24,6 +24,7 @@ from cinegan_cli.nn.encoder import Encoder
 from cinegan_cli.nn.photo_encoder import PhotoEncoder
 from cinegan_cli.nn.stylegan2 import Generator
 
+SHIPPED = Path(__file__).parents[1] / "weights" / "compact.safetensors"
 BUNDLE_KIND = "stylecinegan"
 SUFFIX = ".safetensors"
 MEAN_DRAWS = 4096  # of z, from which the mean w is computed when a set is made
@@ -74,6 +75,11 @@ class Models:
         """Of generator, encoder, mask, motion.sky and motion.water those that are there."""
         motions = tuple(f"motion.{kind}" for kind in MOTIONS if kind in self.config.get("motion", {}))
         return tuple(part for part in ("generator", "encoder", "mask") if part in self.config) + motions
+
+    @property
+    def first_index(self) -> int:
+        """k of the first D_k that the generator takes: 1 for a whole one, more where only its end is kept."""
+        return int(self.config.get("generator", {}).get("first_index", 1))
 
     def has(self, *parts: str) -> bool:
         return all(part in self.parts for part in parts)
@@ -133,24 +139,21 @@ class Models:
 
 
 def open_models(name: str | Path | None = None) -> Models:
-    """The set of that name, or in that bundle file; None takes the only or first one installed.
+    """The set of that name, or in that bundle file; None takes the first one installed, or the shipped one.
 
     Raises ModelMissingError when there is none, InputError when the file is damaged or something else.
     """
     if name is None:
         names = installed()
-        if not names:
-            raise ModelMissingError(
-                "no generator is installed; bring its files in with `cinegan models import FILE...` "
-                "(`cinegan models list` says which), or use --backbone pyramid"
-            )
-        return open_bundle(model_path(names[0]))
+        return open_bundle(model_path(names[0]) if names else SHIPPED)
     if str(name).endswith(SUFFIX):
         return open_bundle(Path(name))
     path = model_path(str(name))
+    if not path.is_file() and name == SHIPPED.stem:
+        return open_bundle(SHIPPED)
     if not path.is_file():
-        known = ", ".join(installed()) or "none"
-        raise ModelMissingError(f"--models {name}: no such set (installed: {known}); see `cinegan models list`")
+        known = ", ".join((*installed(), SHIPPED.stem))
+        raise ModelMissingError(f"--models {name}: no such set (there are: {known}); see `cinegan models list`")
     return open_bundle(path)
 
 

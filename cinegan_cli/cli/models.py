@@ -23,12 +23,12 @@ def models() -> None:
 def list_models(quiet: bool, as_json: bool) -> None:
     """What is installed, and what could be."""
     from cinegan_cli.checkpoints.registry import REGISTRY
-    from cinegan_cli.checkpoints.store import installed, model_path, open_models
+    from cinegan_cli.checkpoints.store import SHIPPED, installed, model_path, open_models
 
     found: dict[str, Any] = {}
     lines = []
-    for name in installed():
-        path = model_path(name)
+    for name in (*installed(), *([] if SHIPPED.stem in installed() else [SHIPPED.stem])):
+        path = SHIPPED if name not in installed() else model_path(name)
         try:
             parts = list(open_models(name).parts)
         except InputError as error:
@@ -37,8 +37,10 @@ def list_models(quiet: bool, as_json: bool) -> None:
             continue
         found[name] = {"path": str(path), "parts": parts, "bytes": path.stat().st_size}
         lines.append(f"{name}  {', '.join(parts)}  {path.stat().st_size / 1e6:.0f} MB")
-    if not found:
-        lines.append("no set is installed; loops are made from the photo's own bands")
+    if not installed():
+        lines.append(
+            f"none is installed but {SHIPPED.stem}, which came with cinegan; --backbone auto uses no generator"
+        )
     for name, known in REGISTRY.items():
         if name not in found:
             lines += [
@@ -88,12 +90,10 @@ def import_models(
 @output_options
 def verify(name: str | None, quiet: bool, as_json: bool) -> None:
     """Check a set (all of them by default): checksum, every tensor finite, every network whole."""
-    from cinegan_cli.checkpoints.store import installed, open_models
+    from cinegan_cli.checkpoints.store import SHIPPED, installed, open_models
     from cinegan_cli.checkpoints.store import verify as check
 
-    names = [name] if name else installed()
-    if not names:
-        raise ModelMissingError("no set is installed; see `cinegan models list`")
+    names = [name] if name else installed() or [SHIPPED.stem]
     parts = {one: list(check(open_models(one))) for one in names}
     lines = [f"{one}: {', '.join(found)}: all good" for one, found in parts.items()]
     Printer(quiet, as_json).result("\n".join(lines), {"verified": parts})

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options
 from cinegan_cli.config import section_from
-from cinegan_cli.training.mask_config import MaskTrainConfig
+from cinegan_cli.training.compact_config import CompactLoop, CompactSettings
+from cinegan_cli.training.generator_config import EncoderLoop, EncoderSettings, GeneratorLoop, GeneratorSettings
+from cinegan_cli.training.loop_config import LoopSettings
+from cinegan_cli.training.mask_config import MaskLoop, MaskSettings
+from cinegan_cli.training.motion_config import MotionLoop, MotionSettings
 
 
 @click.group(no_args_is_help=False)
@@ -17,18 +22,59 @@ def train() -> None:
 
 
 @train.command()
-@config_options(MaskTrainConfig, without=("widths",))
+@config_options(MaskSettings, MaskLoop, without=("widths",))
 @output_options
 def mask(quiet: bool, as_json: bool, **options: Any) -> None:
-    """Train the network that finds sky and water, on photos with painted masks.
+    """Train the networks that find sky and water, on photos with painted masks.
 
     The data are laid out as the README says: photos/NAME.jpg and annotated/NAME_mask.png (0 static, 1 sky, 2 water).
-    Started again with the same --work it goes on where it was stopped.
     """
-    from cinegan_cli.scene import pick_device
-    from cinegan_cli.training.mask import train as run
+    train_on_the_loop("mask", MaskSettings, MaskLoop, options, Printer(quiet, as_json))
 
-    config = section_from(MaskTrainConfig, given(options))
-    pick_device(config.device)
-    path = run(config)
-    Printer(quiet, as_json).result(str(path), {"weights": str(path)})
+
+@train.command()
+@config_options(MotionSettings, MotionLoop)
+@output_options
+def motion(quiet: bool, as_json: bool, **options: Any) -> None:
+    """Train the network that says where sky and water move, on sets made by `cinegan data`.
+
+    The compact form learns from fields with and without arrows, so arrows steer it. The paper's form (pix2pixhd) is
+    brought into a set by `cinegan models import FILE --sky FILE` (or --water).
+    """
+    train_on_the_loop("motion", MotionSettings, MotionLoop, options, Printer(quiet, as_json))
+
+
+@train.command()
+@config_options(GeneratorSettings, GeneratorLoop)
+@output_options
+def generator(quiet: bool, as_json: bool, **options: Any) -> None:
+    """Train a StyleGAN2 generator on photos, with R1, path length, style mixing and adaptive augmentation."""
+    train_on_the_loop("generator", GeneratorSettings, GeneratorLoop, options, Printer(quiet, as_json))
+
+
+@train.command()
+@config_options(EncoderSettings, EncoderLoop)
+@output_options
+def encoder(quiet: bool, as_json: bool, **options: Any) -> None:
+    """Train the encoder of a generator: photo to w+ and D10. What is written holds both, for --models."""
+    train_on_the_loop("encoder", EncoderSettings, EncoderLoop, options, Printer(quiet, as_json))
+
+
+@train.command()
+@config_options(CompactSettings, CompactLoop)
+@output_options
+def compact(quiet: bool, as_json: bool, **options: Any) -> None:
+    """Train the small generator and its encoder that ship, together: D14 carries the layout, w+ the look."""
+    train_on_the_loop("compact", CompactSettings, CompactLoop, options, Printer(quiet, as_json))
+
+
+def train_on_the_loop(
+    name: str, kind: type, loop_kind: type[LoopSettings], options: dict[str, Any], printer: Printer
+) -> None:
+    """Run `cinegan_cli.training.NAME.train` with its own settings and the loop's."""
+    typed = given(options)
+    settings, loop = section_from(kind, typed), section_from(loop_kind, typed)
+    run = import_module(f"cinegan_cli.training.{name}").train
+    with printer.progress() as progress:
+        path = run(settings, loop, progress=progress)
+    printer.result(str(path), {"weights": str(path)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 
 import torch
@@ -62,7 +63,9 @@ class Extractor:
             raise InputError(f"{path}: no such file; name an Inception network as TorchScript (.pt)")
         self._path = path
         try:
-            self._module: torch.nn.Module = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+            with warnings.catch_warnings():  # torch gives TorchScript up; the published network comes as nothing else
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._module: torch.nn.Module = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
         except Exception as error:  # of many kinds, with the whole C++ stack in it
             raise InputError(f"{path}: no TorchScript file; save the network with torch.jit.save") from error
         names = [argument.name for argument in self._module.forward.schema.arguments]
@@ -76,7 +79,7 @@ class Extractor:
         except RuntimeError as error:
             reason = (str(error).strip().splitlines() or ["it failed"])[-1]
             raise InputError(f"{self._path}: does not take uint8 pictures [B, 3, H, W] ({reason})") from error
-        features: Tensor = made.flatten(1) if isinstance(made, Tensor) else torch.empty(0)
+        features: Tensor = made.flatten(1) if isinstance(made, Tensor) and made.ndim > 1 else torch.empty(0)
         if len(features) != len(pictures) or not 1 <= math.prod(features.shape[1:]) <= MOST_FEATURES:
             raise InputError(f"{self._path}: must return features [B, D] with D up to {MOST_FEATURES}")
         return features

@@ -85,7 +85,6 @@ class PhotoEncoder(nn.Module):
         self.last = EqualConv2d(widths[-1], config.channels, 3, padding=1)
         step = 1 << halvings
         self.direct = EqualConv2d(48, config.channels, step, stride=step)
-        self.register_buffer("waves", cosine_waves(), persistent=False)
 
     def forward(self, photo: Tensor) -> tuple[Tensor, Tensor]:
         """H and W must be multiples of 16."""
@@ -112,7 +111,7 @@ class PhotoEncoder(nn.Module):
         change = self.colours(code)
         matrix = change[:, :9].view(-1, 3, 3) + torch.eye(3, device=change.device)
         common = torch.einsum("bij,bjhw->bihw", matrix.to(photo.dtype), photo) + change[:, 9:, None, None]
-        x = waves = F.conv2d(common, self.waves.to(common.dtype), stride=4)  # [B, 48, H/4, W/4]
+        x = waves = F.conv2d(common, cosine_waves().to(common), stride=4)  # [B, 48, H/4, W/4]
         for block in self.blocks:
             x = block(x, code)
         layout: Tensor = self.last(x) + self.direct(waves)

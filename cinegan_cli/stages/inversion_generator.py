@@ -47,8 +47,9 @@ class Inversion:
 def choose_models(config: InversionConfig) -> Models | None:
     """The set of models that `--backbone` and `--models` name; None for the pyramid.
 
-    "auto" takes an installed set that has a generator and an encoder. Raises ModelMissingError when a set that was
-    asked for is not there or lacks one of them.
+    "auto" takes an installed set that has a generator and an encoder, and not the shipped one: what moves is made of
+    bands with the low frequencies taken out, and with the residual those of any generator add up to the pyramid's.
+    Raises ModelMissingError when a set that was asked for is not there or lacks one of them.
     """
     if config.backbone == "pyramid":
         return None
@@ -122,8 +123,8 @@ def invert(
 ) -> Latents:
     """w+ and D_k of the photo, k = `config.inversion_index` or that of the encoder.
 
-    The released encoder gives D10. A later D_k is what the generator makes of it; D9, which D10 does not determine, starts as
-    the generator's own for w+ and needs `config.refine` steps to show the photo.
+    The released encoder gives D10. A later D_k is what the generator makes of it; D9, which D10 does not determine,
+    starts as the generator's own for w+ and needs `config.refine` steps to show the photo.
     Raises InputError when the networks give values that are not finite.
     """
     generator = models.generator().to(device)
@@ -134,6 +135,11 @@ def invert(
         offsets, feature = encoder(encoder_input(picture, grid_of(*photo.size), encoder.pixels_per_cell))
         w_plus = models.mean_w().to(device) + offsets
         wanted = encoder.index if config.inversion_index is None else config.inversion_index
+        if wanted < models.first_index:
+            raise InputError(
+                f"--inversion-index {wanted}: the generator {models.name!r} begins with D{models.first_index}; "
+                "take that or a later one"
+            )
         latents = _at_index(generator, Latents(w_plus, feature, encoder.index), wanted)
     if not bool(latents.w_plus.isfinite().all() and latents.feature.isfinite().all()):
         raise InputError(f"the models {models.name!r} give no finite latents; check them with `cinegan models verify`")

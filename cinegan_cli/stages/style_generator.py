@@ -12,15 +12,19 @@ from torch import Tensor
 
 from cinegan_cli.checkpoints.bundle import Bundle, read_bundle, write_bundle
 from cinegan_cli.checkpoints.store import cache_folder
+from cinegan_cli.config import PhotoConfig
 from cinegan_cli.errors import InputError
+from cinegan_cli.nn.photo_encoder import PhotoEncoder
 from cinegan_cli.nn.stylegan2 import Generator
 from cinegan_cli.stages.inversion_generator import Inversion, at_generator_size
+from cinegan_cli.stages.mask_votes import FIRST_INDEX
+from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.stages.style import Target, restyle
 from cinegan_cli.types import Mask, Photo
 
 RATE = 0.1  # of Adam (supplement C.b)
 STEPS = 60
-CELLS = 12  # side, in cells of the inverted feature, of the piece on which codes are optimised
+CELLS = 12  # side, in cells of D10, of the piece on which codes are optimised
 KIND = "style"
 
 
@@ -31,8 +35,15 @@ def target_codes(
 
     A colour is one for all photos: the generator's own average feature is to become a picture of that colour (C.b). A
     named look or a reference photo means something else for every photo: what the transfer without weights makes of it
-    is the picture to reach from the photo's own feature.
+    is the picture to reach from the photo's own feature. An encoder that reads looks (`PhotoEncoder`) gives those of a
+    reference photo at once.
+    Raises InputError when the reference photo cannot be read.
     """
+    if target.reference is not None and isinstance(encoder := inversion.models.encoder(), PhotoEncoder):
+        reference = read_photo(target.reference, PhotoConfig()).pixels[None] * 2 - 1
+        with torch.no_grad():
+            offsets = encoder.offsets(encoder.read_look(reference))
+        return (inversion.models.mean_w() + offsets).to(device)
     cached = _cache_file(photo, target, inversion)
     if cached.is_file():
         try:
@@ -41,16 +52,16 @@ def target_codes(
             cached.unlink()  # ours, damaged: made again below
     generator = inversion.models.generator().to(device)
     latents = inversion.latents
-    if target.colour is not None:
+    if target.colour is not None and inversion.models.first_index == 1:
         start = inversion.models.mean_w().to(device).view(1, 1, -1).repeat(1, generator.config.n_styles, 1)
         with torch.no_grad():
             feature = generator.features(start).levels[latents.index]
-        feature, _ = _piece(feature, None)
+        feature, _ = _piece(feature, None, latents.index)
         wanted = torch.tensor(target.colour, device=device).view(1, 3, 1, 1) * 2 - 1
     else:
         start = latents.w_plus
         made = restyle(photo, mask, target, device=device).to(device)
-        feature, piece = _piece(latents.feature, at_generator_size(made, generator))
+        feature, piece = _piece(latents.feature, at_generator_size(made, generator), latents.index)
         assert piece is not None
         wanted = piece
     codes = optimise(generator, feature.clone(), latents.index, start.clone(), wanted)
@@ -92,14 +103,15 @@ def styled_inversion(photo: Tensor, inversion: Inversion, codes: Tensor, strengt
     return (photo + change).clamp_(0, 1), styled
 
 
-def _piece(feature: Tensor, picture: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """The middle of a feature [1, C, h, w] and of its picture: of sky and land, in columns, about `CELLS`² cells.
+def _piece(feature: Tensor, picture: Tensor | None, index: int) -> tuple[Tensor, Tensor | None]:
+    """The middle of D_index [1, C, h, w] and of its picture: of sky and land, in columns, about `CELLS`² cells of D10.
 
     The generator is fully convolutional from here on, and codes work alike everywhere: a part of the picture shows
     what they do at a part of the cost.
     """
     rows, columns = feature.shape[2:]
-    width = min(columns, max(1, CELLS * CELLS // rows))
+    cells = round(CELLS * 2 ** ((index - FIRST_INDEX) / 2))
+    width = min(columns, max(1, cells * cells // rows))
     left = (columns - width) // 2
     part = feature[:, :, :, left : left + width]
     if picture is None:
@@ -110,6 +122,6 @@ def _piece(feature: Tensor, picture: Tensor | None) -> tuple[Tensor, Tensor | No
 
 def _cache_file(photo: Photo, target: Target, inversion: Inversion) -> Path:
     seed = [inversion.models.identity, target.name, str(inversion.latents.index)]
-    if target.colour is None:
+    if target.colour is None or inversion.models.first_index > 1:
         seed.append(hashlib.sha256(photo.pixels_u8.numpy().tobytes()).hexdigest())
     return cache_folder() / "styles" / (hashlib.sha256("|".join(seed).encode()).hexdigest()[:24] + ".safetensors")

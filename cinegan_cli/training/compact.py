@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cinegan_cli.checkpoints.bundle import Bundle, pack, write_bundle
+from cinegan_cli.checkpoints.bundle import Bundle, write_bundle
+from cinegan_cli.checkpoints.store import BUNDLE_KIND
 from cinegan_cli.nn.photo_encoder import PhotoEncoder, PhotoEncoderConfig
 from cinegan_cli.nn.stylegan2 import Generator, GeneratorConfig
 from cinegan_cli.training.compact_config import CompactSettings
@@ -109,14 +110,16 @@ class CompactTask:
         generator, encoder = averages["generator"], averages["encoder"]
         assert isinstance(generator, Generator)
         assert isinstance(encoder, PhotoEncoder)
-        state = {f"generator.{k}": v for k, v in generator.state_dict().items() if _behind(k)}
-        state |= {f"encoder.{k}": v for k, v in encoder.state_dict().items()}
+        tensors = {f"generator.{k}": v.cpu() for k, v in generator.state_dict().items() if _behind(k)}
+        tensors |= {f"encoder.{k}": v.cpu() for k, v in encoder.state_dict().items()}
+        tensors["mean_w"] = torch.zeros(generator.config.style_dim)
         header = {
             "generator": {**asdict(generator.config), "first_index": INDEX},
             "encoder": {"kind": "photo", **asdict(encoder.config)},
             "licence": "MIT",
+            "source": [],
         }
-        write_bundle(self.settings.out, Bundle("stylecinegan", header, pack(state)))
+        write_bundle(self.settings.out, Bundle(BUNDLE_KIND, header, tensors))
         return self.settings.out
 
 

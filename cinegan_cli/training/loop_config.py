@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cinegan_cli.config import setting
+
+
+def work_setting(name: str = "") -> Any:
+    """The setting `work`, as a recipe has it."""
+    return setting(Path("runs") / name, "Folder for checkpoints, logs and sample pictures.", metavar="DIR")
+
+
+def steps_setting(steps: int) -> Any:
+    """The setting `steps`, as a recipe has it."""
+    return setting(steps, "Optimiser steps.", minimum=1)
+
+
+def batch_setting(batch: int) -> Any:
+    """The setting `batch`, as a recipe has it."""
+    return setting(batch, "Samples per step and process.", minimum=1, maximum=4096)
 
 
 @dataclass(frozen=True)
 class LoopSettings:
     """How a network is trained, whatever it is."""
 
-    work: Path = setting(Path("runs"), "Folder for checkpoints, logs and sample pictures.", metavar="DIR")
-    steps: int = setting(10000, "Optimiser steps.", minimum=1)
-    batch: int = setting(8, "Samples per step and process.", minimum=1, maximum=4096)
+    work: Path = work_setting()
+    steps: int = steps_setting(10000)
+    batch: int = batch_setting(8)
     accumulate: int = setting(1, "Parts a batch is computed in, one after the other.", minimum=1, maximum=4096)
     ema: float = setting(0.998, "Decay per step of the averaged weights.", minimum=0.0, maximum=0.999999)
     precision: Literal["auto", "float32", "bfloat16"] = setting(

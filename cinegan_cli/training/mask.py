@@ -8,226 +8,191 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import sys
-import time
 import zlib
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
-from multiprocessing import get_context
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cinegan_cli.checkpoints.bundle import Bundle, load_strictly, pack, read_bundle, write_bundle
 from cinegan_cli.errors import InputError, OutputError
 from cinegan_cli.nn.segmentation import STRIDE, SegmentationConfig, SegmentationNet, network_size
+from cinegan_cli.training.loop import Phase, Progress, precision, run, sample_rng, set_up
+from cinegan_cli.training.loop_config import LoopSettings
 from cinegan_cli.training.mask_augment import augment
-from cinegan_cli.training.mask_config import MaskTrainConfig
+from cinegan_cli.training.mask_config import MaskSettings
 from cinegan_cli.training.mask_data import MOVING, SKY, STATIC, WATER, Example, read_examples, require_data, resize
 from cinegan_cli.training.mask_loss import Scores, score, segmentation_loss
 
 _SHAPES = ((1.0, 0.66), (1.0, 0.66), (1.0, 0.56), (1.0, 0.75), (0.75, 1.0), (1.0, 1.0))  # of batches; sides over `side`
 _SCALES = (0.8, 0.9, 1.0, 1.0, 1.1)
+KIND = "mask member"
+LARGEST_GRADIENT = 3.0  # norm to which gradients are clipped
+SHOWN, TILE = 6, 192  # photos of a sample picture, px
 
 
-def train(config: MaskTrainConfig) -> Path:
-    """Train and write the ensemble; returns `config.out`.
+def train(settings: MaskSettings, loop: LoopSettings, *, progress: Progress) -> Path:
+    """Train and write the ensemble; returns `settings.out`. Every member is a run of its own below `loop.work`.
 
-    Each member's scores on its own fold are printed and kept in `work`/scores.json. The same configuration and data
-    give the same weights on the same machine, whether interrupted and resumed or not.
+    Each member's scores on its own fold are kept in `work`/scores.json.
     Raises InputError when the data cannot be read, OutputError when the folders of the results cannot be made.
     """
-    require_data(config.data)
-    _make_folders(config)
-    members = range(config.members)
-    if config.workers == 1:
-        scores = [train_member(config, k) for k in members]
-    else:
-        with ProcessPoolExecutor(config.workers, mp_context=get_context("spawn")) as pool:
-            scores = list(pool.map(train_member, [config] * config.members, members))
-    report = {"members": [asdict(s) for s in scores]}
-    (config.work / "scores.json").write_text(json.dumps(report, indent=1))
-    _assemble(config)
-    return config.out
+    require_data(settings.data)
+    _make_folders(settings, loop)
+    scores = []
+    for member in range(settings.members):
+        own = replace(loop, work=loop.work / f"member_{member}", seed=loop.seed * 1000 + member)
+        device = set_up(own)
+        task = MaskTask(settings, own, member, device)
+        run(task, own, config=settings, progress=progress)
+        scores.append(evaluate(task.net_of(read_bundle(task.path, KIND).tensors), task.held_out))
+    (loop.work / "scores.json").write_text(json.dumps({"members": [asdict(s) for s in scores]}, indent=1))
+    _assemble(settings, loop)
+    return settings.out
 
 
-def _make_folders(config: MaskTrainConfig) -> None:
+def _make_folders(settings: MaskSettings, loop: LoopSettings) -> None:
     """Before hours of work: where its results go. Raises OutputError."""
     try:
-        config.work.mkdir(parents=True, exist_ok=True)
-        config.out.parent.mkdir(parents=True, exist_ok=True)
+        loop.work.mkdir(parents=True, exist_ok=True)
+        settings.out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
             f"{error.filename}: cannot be made: {error.strerror}; choose another --work or --out"
         ) from error
 
 
-def train_member(config: MaskTrainConfig, member: int) -> Scores:
-    """Train one network and return its scores on the fold it never saw; its weights are in `work`/member_K."""
-    torch.set_num_threads(config.threads)
-    cv2.setNumThreads(1)
-    examples = [e for e in read_examples(config.data, config.annotations, config.side * 7 // 4) if e.split == "train"]
-    # the samples' masks do not tell sky from water, so they cannot score; they train every member
-    held_out = [e for e in examples if _fold(e, config) == member % config.folds and not (e.labels == MOVING).any()]
-    names = {e.name for e in held_out}
-    learned = [e for e in examples if e.name not in names]
-    if not learned:
-        raise InputError(f"{config.data}: no labelled training photo; --data must name a folder with annotated/")
-    # water is rarer than sky and looks more different from photo to photo: such photos come up twice as often
-    learned += [e for e in learned if (e.labels == WATER).mean() > 0.05]
-    run = _Run(config, member)
-    run.load()
-    started = time.monotonic()
-    while run.step < config.steps:
-        loss = run.advance(learned)
-        if run.step % config.save_every == 0 or run.step == config.steps:
-            run.save()
-            scores = evaluate(run.average, held_out)
-            minutes = (time.monotonic() - started) / 60
-            classes = " ".join(f"{v:.3f}" for v in scores.classes)
-            print(
-                f"member {member} step {run.step} loss {loss:.3f} moving/static IoU {scores.moving:.4f} "
-                f"static sky water {classes} ({len(held_out)} photos, {minutes:.1f} min)",
-                file=sys.stderr,
-                flush=True,
-            )
-    return evaluate(run.average, held_out)
+class MaskTask:
+    """One member; see `training.loop.Task`. Its averaged weights are written to `path`."""
 
+    averaged = ("net",)
 
-def _network_config(config: MaskTrainConfig) -> SegmentationConfig:
-    widths = config.widths or SegmentationConfig.widths
-    return SegmentationConfig(widths=widths, side=config.side)
-
-
-def _fold(example: Example, config: MaskTrainConfig) -> int:
-    """The part a photo is dealt into: by its name, so that new photos do not move the others."""
-    return zlib.crc32(example.name.encode()) % config.folds
-
-
-class _Run:
-    """One member in training: network, running average of its weights, optimiser, and where they are kept."""
-
-    def __init__(self, config: MaskTrainConfig, member: int) -> None:
-        self.config, self.member, self.step = config, member, 0
-        torch.manual_seed(config.seed * 1000 + member)
-        self.device = torch.device(config.device)
-        self.net = self._network().train()
-        self.average = self._network().eval()
-        self.average.load_state_dict(self.net.state_dict())
+    def __init__(self, settings: MaskSettings, loop: LoopSettings, member: int, device: torch.device) -> None:
+        self.settings, self.loop, self.device = settings, loop, device
+        self.path = loop.work / "average.safetensors"
+        cv2.setNumThreads(1)
+        everything = read_examples(settings.data, settings.annotations, settings.side * 7 // 4)
+        examples = [e for e in everything if e.split == "train"]
+        # the samples' masks do not tell sky from water, so they cannot score; they train every member
+        fold = member % settings.folds
+        self.held_out = [e for e in examples if _fold(e, settings) == fold and not (e.labels == MOVING).any()]
+        names = {e.name for e in self.held_out}
+        learned = [e for e in examples if e.name not in names]
+        if not learned:
+            raise InputError(f"{settings.data}: no labelled training photo; --data must name a folder with annotated/")
+        # water is rarer than sky and looks more different from photo to photo: such photos come up twice as often
+        self.learned = learned + [e for e in learned if (e.labels == WATER).mean() > 0.05]
+        self.net = SegmentationNet(_network_config(settings)).to(device)
+        self.modules: Mapping[str, nn.Module] = {"net": self.net}
         matrices = [p for p in self.net.parameters() if p.ndim > 1]
         vectors = [p for p in self.net.parameters() if p.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
-        self.folder = config.work / f"member_{member}"
+        groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate)
+        self.optimiser.register_step_pre_hook(self._clip)
+        self._phases = (Phase("mask", self.optimiser, self._loss),)
 
-    def _network(self) -> SegmentationNet:
-        return SegmentationNet(_network_config(self.config)).to(self.device)
+    def phases(self) -> Sequence[Phase]:
+        return self._phases
 
-    def advance(self, examples: list[Example]) -> float:
-        """One step; returns its loss. Everything random in it follows from (seed, member, step)."""
-        config = self.config
-        rng = np.random.default_rng([config.seed, self.member, self.step])
-        torch.manual_seed(int(rng.integers(2**31)))
-        photos, labels = self._batch(examples, rng)
-        warm = min(1.0, (self.step + 1) / min(100.0, config.steps / 10 + 1))
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * self.step / config.steps))
-        with torch.autocast(self.device.type, torch.bfloat16):
+    def _clip(self, *_: object) -> None:
+        nn.utils.clip_grad_norm_(self.net.parameters(), LARGEST_GRADIENT)
+
+    def _loss(self, samples: Sequence[int], step: int) -> Mapping[str, Tensor]:
+        photos, labels = self._batch(samples, step)
+        steps = self.loop.steps
+        warm = min(1.0, (step + 1) / min(100.0, steps / 10 + 1))
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.settings.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
+        with precision(self.loop, self.device):
             fine, coarse = self.net.both(photos)
-        loss = segmentation_loss(fine, labels) + 0.3 * segmentation_loss(coarse, labels)
-        self.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.net.parameters(), 3.0)
-        self.optimizer.step()
-        self.step += 1
-        _follow(self.average, self.net, min(0.995, (1 + self.step) / (10 + self.step)))
-        return loss.item()
+        return {"loss": segmentation_loss(fine, labels) + 0.3 * segmentation_loss(coarse, labels)}
 
-    def _batch(self, examples: list[Example], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Photos [B, 3, H, W] in [0, 1] and labels [B, H/2, W/2] of one random shape; in random order."""
-        config = self.config
-        shape, scale = _SHAPES[rng.integers(len(_SHAPES))], _SCALES[rng.integers(len(_SCALES))]
-        across, down = (max(STRIDE, round(v * scale * config.side / STRIDE) * STRIDE) for v in shape)
-        turn = self.step * config.batch
-        chosen = [
-            examples[_shuffled(len(examples), (turn + i) // len(examples), config.seed)[(turn + i) % len(examples)]]
-            for i in range(config.batch)
-        ]
-        samples = [augment(e, examples, (across, down), rng) for e in chosen]
-        photos = torch.from_numpy(np.stack([photo for photo, _ in samples])).permute(0, 3, 1, 2).float() / 255
-        labels = torch.from_numpy(np.stack([kinds[::2, ::2] for _, kinds in samples])).long()
+    def _batch(self, samples: Sequence[int], step: int) -> tuple[Tensor, Tensor]:
+        """Photos [B, 3, H, W] in [0, 1] and labels [B, H/2, W/2]: of a step in one random shape, in random order."""
+        settings, count = self.settings, len(self.learned)
+        shapes = sample_rng(self.loop.seed + 1, step)
+        shape, scale = _SHAPES[shapes.integers(len(_SHAPES))], _SCALES[shapes.integers(len(_SCALES))]
+        across, down = (max(STRIDE, round(v * scale * settings.side / STRIDE) * STRIDE) for v in shape)
+        made = []
+        for n in samples:
+            example = self.learned[_shuffled(count, n // count, self.loop.seed)[n % count]]
+            made.append(augment(example, self.learned, (across, down), sample_rng(self.loop.seed, n)))
+        photos = torch.from_numpy(np.stack([photo for photo, _ in made])).permute(0, 3, 1, 2).float() / 255
+        labels = torch.from_numpy(np.stack([kinds[::2, ::2] for _, kinds in made])).long()
         return photos.to(self.device), labels.to(self.device)
 
-    def save(self) -> None:
-        """Network, average, optimiser and step, atomically; the average alone as weights."""
-        state = {
-            "step": self.step,
-            "net": self.net.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / "resume.pt.part"
-        torch.save(state, part)
-        os.replace(part, self.folder / "resume.pt")
-        write_bundle(self.folder / "average.safetensors", Bundle("mask member", {}, self.average.state_dict()))
+    @torch.no_grad()
+    def picture(self, averages: Mapping[str, nn.Module]) -> NDArray[np.uint8] | None:
+        """Photos that were not learned, above what the network sees in them: red static, green sky, blue water."""
+        net = averages["net"]
+        assert isinstance(net, SegmentationNet)
+        tiles = []
+        for example in self.held_out[:SHOWN]:
+            seen = probabilities(net, example.photo).permute(1, 2, 0).numpy()
+            both = np.vstack([example.photo, (seen * 255).astype(np.uint8)])
+            tiles.append(resize(both, (TILE, 2 * TILE)))
+        return np.hstack(tiles) if tiles else None
 
-    def load(self) -> None:
-        """Go on from the last checkpoint, if `--resume` is given and there is one."""
-        path = self.folder / "resume.pt"
-        if not (self.config.resume and path.is_file()):
-            return
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
+    def export(self, averages: Mapping[str, nn.Module]) -> Path:
+        write_bundle(self.path, Bundle(KIND, {}, averages["net"].state_dict()))
+        return self.path
+
+    def net_of(self, state: Mapping[str, Tensor]) -> SegmentationNet:
+        """The network with other weights."""
+        net = SegmentationNet(_network_config(self.settings)).to(self.device)
+        load_strictly(net, state, self.path)
+        return net.eval()
+
+
+def _network_config(settings: MaskSettings) -> SegmentationConfig:
+    return SegmentationConfig(widths=settings.widths or SegmentationConfig.widths, side=settings.side)
+
+
+def _fold(example: Example, settings: MaskSettings) -> int:
+    """The part a photo is dealt into: by its name, so that new photos do not move the others."""
+    return zlib.crc32(example.name.encode()) % settings.folds
 
 
 def _shuffled(count: int, turn: int, seed: int) -> list[int]:
     return [int(i) for i in np.random.default_rng([seed, 77, turn]).permutation(count)]
 
 
-@torch.no_grad()
-def _follow(average: nn.Module, net: nn.Module, decay: float) -> None:
-    """average ← decay · average + (1 - decay) · net, buffers too."""
-    for kept, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
-        if kept.dtype.is_floating_point:
-            kept.lerp_(new, 1 - decay)
-        else:
-            kept.copy_(new)
-
-
-@torch.no_grad()
 def evaluate(net: SegmentationNet, examples: list[Example]) -> Scores:
     """Scores of the bare network (mirrored twice, no clean-up) on labelled examples."""
     pairs = []
     for example in examples:
-        height, width = example.photo.shape[:2]
-        small = resize(example.photo, network_size(width, height, net.config.side))
-        rgb = torch.from_numpy(np.ascontiguousarray(small)).permute(2, 0, 1)[None].float() / 255
-        both = torch.cat((rgb, rgb.flip(3))).to(next(net.parameters()).device)
-        with torch.autocast(both.device.type, torch.bfloat16):
-            straight, mirrored = net(both).float().softmax(1).cpu().split(1)
-        seen = F.interpolate((straight + mirrored.flip(3)) / 2, size=(height, width), mode="bilinear")[0]
+        seen = probabilities(net, example.photo)
         kind = torch.where(seen[0] > 0.5, STATIC, torch.where(seen[1] > seen[2], SKY, WATER))
         pairs.append((kind.to(torch.uint8).numpy(), example.labels))
     return score(pairs)
 
 
-def _assemble(config: MaskTrainConfig) -> None:
+@torch.no_grad()
+def probabilities(net: SegmentationNet, photo: NDArray[np.uint8]) -> Tensor:
+    """Of static, sky and water at each pixel of `photo` [H, W, 3], with its mirror image's mean: [3, H, W]."""
+    height, width = photo.shape[:2]
+    small = resize(photo, network_size(width, height, net.config.side))
+    rgb = torch.from_numpy(np.ascontiguousarray(small)).permute(2, 0, 1)[None].float() / 255
+    both = torch.cat((rgb, rgb.flip(3))).to(next(net.parameters()).device)
+    with torch.autocast(both.device.type, torch.bfloat16):
+        straight, mirrored = net(both).float().softmax(1).cpu().split(1)
+    return F.interpolate((straight + mirrored.flip(3)) / 2, size=(height, width), mode="bilinear")[0]
+
+
+def _assemble(settings: MaskSettings, loop: LoopSettings) -> None:
     """Write the members' averaged weights into one file, packed."""
-    network = _network_config(config)
+    network = _network_config(settings)
     tensors: dict[str, Tensor] = {}
-    for k in range(config.members):
-        path = config.work / f"member_{k}" / "average.safetensors"
+    for k in range(settings.members):
+        path = loop.work / f"member_{k}" / "average.safetensors"
         member = SegmentationNet(network)
-        load_strictly(member, read_bundle(path, "mask member").tensors, path)
+        load_strictly(member, read_bundle(path, KIND).tensors, path)
         tensors |= {f"{k}.{name}": value for name, value in pack(member.state_dict()).items()}
-    header = {"members": config.members, "network": asdict(network), "steps": config.steps, "seed": config.seed}
-    write_bundle(config.out, Bundle("mask", header, tensors))
+    header = {"members": settings.members, "network": asdict(network), "steps": loop.steps, "seed": loop.seed}
+    write_bundle(settings.out, Bundle("mask", header, tensors))

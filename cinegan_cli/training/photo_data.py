@@ -86,6 +86,15 @@ class PhotoSet:
             seen, whole = (transfer(part, palette, self.palettes[disguise]) for part in (crop, thumbnail))
         return Lesson(_rgb(seen), _rgb(whole), _rgb(wanted), _rgb(look))
 
+    def view(self, rng: np.random.Generator, side: int) -> Pixels:
+        """The largest square of a random photo at a random place, mirrored half of the time: float32 [3, s, s]."""
+        photo = self.photos[int(rng.integers(len(self.photos)))]
+        large = min(photo.shape[:2])
+        y, x = (int(rng.integers(n - large + 1)) for n in photo.shape[:2])
+        part = np.ascontiguousarray(photo[y : y + large, x : x + large, :][:, :: 1 if rng.random() < 0.5 else -1])
+        small = cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA)
+        return np.ascontiguousarray(small.transpose(2, 0, 1).astype(np.float32) / 255)
+
     def _crop(self, photo: Pixels, rng: np.random.Generator, side: int) -> Pixels:
         """A square of `side` px at 1 to 0.6 times the photo's scale, mirrored half of the time: uint8 [s, s, 3]."""
         large = min(round(side * rng.uniform(1, 1.6)), *photo.shape[:2])

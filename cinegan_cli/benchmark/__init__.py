@@ -1,0 +1,1 @@
+"""What `cinegan evaluate` runs: the pipeline against real clips, painted masks and known motion."""

@@ -1,0 +1,120 @@
+"""`cinegan evaluate`: how good the loops, masks, motion and inversions are, as tables."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cinegan_cli.cli.options import Printer, config_options, given, output_options, require_suffix
+from cinegan_cli.config import RENDERING, InversionConfig, LoopConfig, RunConfig, section_from
+from cinegan_cli.errors import UsageError
+from cinegan_cli.evaluation.evaluate_config import EvaluateConfig
+
+if TYPE_CHECKING:
+    from cinegan_cli.evaluation.tables import Results
+    from cinegan_cli.scene import Progress
+
+OWN = {*(f.name for f in fields(EvaluateConfig)), "seconds"}
+CLIPS = OWN - {"split"}
+READ = {  # table → those of OWN that it reads
+    "clips": CLIPS,
+    "ablation": CLIPS,
+    "inversion": {"max_side", "lpips", "fid", "split", "csv", "overwrite"},
+    "mask_iou": {"masks", "split", "csv", "overwrite"},
+    "motion_error": {"csv", "overwrite"},
+}
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--ablation", is_flag=True, help="The variants of the paper's Table 4 on clips, instead of baselines.")
+@click.option("--inversion", is_flag=True, help="Table 5 on photos: w+ alone against w+ and D10. Needs a generator.")
+@click.option("--mask-iou", is_flag=True, help="Found masks of photos against painted ones (--masks).")
+@click.option("--motion-error", is_flag=True, help="Found motion against the known one of samples.")
+@config_options(EvaluateConfig)
+@config_options(LoopConfig, without=tuple(f.name for f in fields(LoopConfig) if f.name != "seconds"))
+@config_options(InversionConfig, without=("latents", *RENDERING))
+@config_options(RunConfig, without=("strict",))
+@output_options
+def evaluate(
+    paths: tuple[Path, ...],
+    ablation: bool,
+    inversion: bool,
+    mask_iou: bool,
+    motion_error: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Measure on PATHS; what they are depends on the table.
+
+    Without another table, PATHS are real clips (videos, folders of frames, or folders of those): the first frame of
+    each becomes a loop, by the baselines and by the default, and is compared with the frames that really followed.
+
+    --inversion and --mask-iou take photos, folders of photos, or a data folder with manifest.csv; --motion-error takes
+    folders that hold photo.png, mask.png and motion.npy, or folders of those.
+    """
+    chosen = {"ablation": ablation, "inversion": inversion, "mask_iou": mask_iou, "motion_error": motion_error}
+    table = one_of(chosen)
+    typed = given(options)
+    require_read(typed, table)
+    rendering = {name: value for name, value in typed.items() if name not in OWN or name == "seconds"}
+    config = section_from(EvaluateConfig, {name: typed[name] for name in OWN & typed.keys() - {"seconds"}})
+    from cinegan_cli.evaluation.tables import write_csv
+    from cinegan_cli.stages.pictures import require_free
+
+    if config.csv is not None:
+        require_suffix(config.csv, (".csv",), "--csv")
+        require_free((config.csv,), config.overwrite, inputs=paths)
+    printer = Printer(quiet, as_json)
+    if table == "inversion" and "max_side" in typed:
+        rendering["max_side"] = config.max_side
+    with printer.progress() as progress:
+        results = measure(table, paths, rendering, config, progress)
+    if config.csv is not None:
+        write_csv(config.csv, results.each)
+    printer.result(results.means.as_text(), results.as_dict())
+
+
+def one_of(tables: dict[str, bool]) -> str:
+    """The table that was asked for, "clips" by default. Raises UsageError when there are several."""
+    names = [name for name, wanted in tables.items() if wanted]
+    if len(names) > 1:
+        raise UsageError(f"{' and '.join(map(_option, names))}: each is a table of its own; give one of them")
+    return names[0] if names else "clips"
+
+
+def require_read(typed: dict[str, Any], table: str) -> None:
+    """Raise UsageError for an option that the table does not heed."""
+    unread = sorted((typed.keys() & OWN) - READ[table])
+    if unread:
+        against = "needs --inversion or --mask-iou" if table == "clips" else f"does not go with {_option(table)}"
+        raise UsageError(f"{_option(unread[0])}: {against}; see cinegan evaluate --help")
+
+
+def measure(
+    table: str, paths: tuple[Path, ...], options: dict[str, Any], config: EvaluateConfig, progress: Progress
+) -> Results:
+    """Run one table; `options` are those of `Config.from_options`."""
+    if table == "inversion":
+        from cinegan_cli.benchmark.inversion import run_inversion
+
+        return run_inversion(paths, options, config, progress=progress)
+    if table == "mask_iou":
+        from cinegan_cli.benchmark.masks import run_masks
+
+        return run_masks(paths, options, config, progress=progress)
+    if table == "motion_error":
+        from cinegan_cli.benchmark.motions import run_motions
+
+        return run_motions(paths, options, progress=progress)
+    from cinegan_cli.benchmark.clips import run_clips
+
+    return run_clips(paths, options, config, ablation=table == "ablation", progress=progress)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

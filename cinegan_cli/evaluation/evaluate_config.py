@@ -1,0 +1,51 @@
+"""Settings of `cinegan evaluate` that no other command has. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cinegan_cli.config import setting
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What is compared with what."""
+
+    max_side: int = setting(640, "Longest side at which clips are compared.", minimum=64, maximum=8192)
+    fps: float | None = setting(
+        None, "Frame rate of the clips.  [default: the video's own; 30 for folders]", minimum=1.0, maximum=240.0
+    )
+    compare: float = setting(
+        1.0,
+        "Seconds over which frames are compared with the clip's; later a loop has to turn back.",
+        minimum=0.05,
+        maximum=60.0,
+    )
+    window: float = setting(
+        2.0, "Seconds at the start of a clip over which its motion is averaged.", minimum=0.1, maximum=60.0
+    )
+    masks: Path | None = setting(
+        None, "What really moves, instead of measuring it: a picture, or a folder of NAME.png.", metavar="PATH"
+    )
+    motions: Path | None = setting(
+        None, "The real motion, instead of measuring it: a file, or a folder of NAME.npy (.npz, .flo).", metavar="PATH"
+    )
+    predicted: bool = setting(
+        False,
+        "Animate with the mask and motion found in the first frame, its speed brought to the mean of the clips, "
+        "instead of the clip's own.",
+    )
+    frames: Path | None = setting(
+        None,
+        "Loops made elsewhere, compared as well, at the clips' frame rate: a video, a folder of frames, or a folder of "
+        "NAME.*",
+        metavar="PATH",
+    )
+    lpips: tuple[Path, ...] = setting(
+        (), "Weights for LPIPS: torchvision's AlexNet or VGG-16, and the heads. Repeatable.", metavar="FILE"
+    )
+    fid: Path | None = setting(None, "Inception network for FID, as TorchScript.", metavar="FILE")
+    split: str = setting("test", "Photos of a data folder (manifest.csv) that are measured on.", metavar="NAME")
+    csv: Path | None = setting(None, "Write every row, each clip or photo by itself, as a .csv.", metavar="FILE")
+    overwrite: bool = setting(False, "Replace a --csv that exists.")
