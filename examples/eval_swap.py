@@ -1,6 +1,6 @@
 """What w+ carries: every photo in the look of another, by the other one's w+ alone; figures and a sheet.
 
-python examples/eval_swap.py ../shared/data [--models compact] [--sheet swap.png]
+python examples/eval_swap.py ../shared/data [--models compact] [--sheet swap.png]    # or none: without weights
 
 For photos of the split `test`, each paired with another. "Way" is how much nearer the colours come to the other one's:
 1 - d(result, other) / d(photo, other), d the mean over L, a, b of the earth mover's distance of their histograms.
@@ -18,10 +18,11 @@ from cinegan_cli.config import InversionConfig, PhotoConfig
 from cinegan_cli.scene import silent
 from cinegan_cli.stages.inversion_generator import choose_models, see
 from cinegan_cli.stages.photo import read_photo
-from cinegan_cli.stages.style import Target
+from cinegan_cli.stages.style import Target, restyle
 from cinegan_cli.stages.style_generator import styled_inversion, target_codes
 from cinegan_cli.stages.style_transfer import gradient_correlation
 from cinegan_cli.training.photo_data import list_photos
+from cinegan_cli.types import Photo
 
 STEP = 7  # photo k takes the look of photo k + STEP
 TILE = (240, 160)
@@ -45,6 +46,18 @@ def tile(picture: Tensor) -> np.ndarray:
     return cv2.resize(np.ascontiguousarray(levels), TILE, interpolation=cv2.INTER_AREA)
 
 
+def restyled(photo: Photo, target: Target, models: str, device: torch.device) -> Tensor:
+    """The photo in the look of a reference photo, [3, H, W]; by `restyle` where `models` is "none"."""
+    if models == "none":
+        return restyle(photo, None, target, device=device)
+    config = InversionConfig(backbone="stylegan2", models=models)
+    chosen = choose_models(config)
+    assert chosen is not None
+    inversion = see(photo, chosen, config, device=device, vote=False, progress=silent)
+    codes = target_codes(photo, None, target, inversion, device=device)
+    return styled_inversion(photo.pixels, inversion, codes, 1.0)[0]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
@@ -52,18 +65,14 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--max-side", type=int, default=1024)
     options = parser.parse_args()
-    device, config = torch.device("cpu"), InversionConfig(backbone="stylegan2", models=options.models)
-    models = choose_models(config)
-    assert models is not None
+    device = torch.device("cpu")
     paths = list_photos(options.data, "test")
     rows, table = [], []
     print("| photo | look of | way | gradient correlation |\n|---|---|---|---|")
     for k, path in enumerate(paths):
         other = paths[(k + STEP) % len(paths)]
         photo, wanted = (read_photo(p, PhotoConfig(max_side=options.max_side)) for p in (path, other))
-        inversion = see(photo, models, config, device=device, vote=False, progress=silent)
-        codes = target_codes(photo, None, Target(other.stem, reference=other), inversion, device=device)
-        made, _ = styled_inversion(photo.pixels, inversion, codes, 1.0)
+        made = restyled(photo, Target(other.stem, reference=other), options.models, device)
         way = 1 - distance(made, wanted.pixels) / distance(photo.pixels, wanted.pixels)
         kept = gradient_correlation(photo.pixels, made, torch.ones(made.shape[1:]))
         table.append((way, kept))

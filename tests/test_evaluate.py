@@ -270,7 +270,7 @@ def test_csv_has_every_clip_and_is_replaced_only_on_demand(folder: Path, capfd: 
         ("still --fid photo.png", ExitStatus.INPUT, "no TorchScript file"),
         ("still --lpips photo.png", ExitStatus.INPUT, "no state dict"),
         ("still --ablation --inversion", ExitStatus.USAGE, "give one of them"),
-        ("photo.png --inversion", ExitStatus.MODEL_MISSING, "no generator with its encoder is installed"),
+        ("photo.png --inversion --models nowhere", ExitStatus.MODEL_MISSING, "no such set (there are: compact)"),
         ("photo.png --inversion --backbone pyramid", ExitStatus.USAGE, "has no latents"),
         ("photo.png --inversion --compare 1", ExitStatus.USAGE, "--compare: does not go with --inversion"),
         ("still --split test", ExitStatus.USAGE, "--split: needs --inversion or --mask-iou"),

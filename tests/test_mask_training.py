@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from cinegan_cli.checkpoints.bundle import read_bundle
+from cinegan_cli.checkpoints.store import open_models
 from cinegan_cli.errors import InputError
 from cinegan_cli.scene import silent
 from cinegan_cli.stages.mask_network import predict
@@ -22,6 +23,7 @@ from cinegan_cli.training.mask_augment import augment
 from cinegan_cli.training.mask_config import MaskLoop, MaskSettings
 from cinegan_cli.training.mask_data import IGNORE, MOVING, SKY, STATIC, WATER, Example, read_examples
 from cinegan_cli.training.mask_loss import score, segmentation_loss
+from tests.small_models import write_models
 
 
 def picture(seed: int, width: int = 96, height: int = 64) -> tuple[np.ndarray, np.ndarray]:
@@ -175,3 +177,18 @@ def test_resumed_run_equals_an_uninterrupted_one(data: Path, tmp_path: Path) -> 
     seen = predict(torch.from_numpy(picture(3)[0]), device=torch.device("cpu"), weights=resumed)
     assert seen.shape == (3, 32, 48)
     assert torch.allclose(seen.sum(0), torch.ones(32, 48), atol=1e-5)
+
+
+def test_the_papers_form_learns_on_a_generators_features(data: Path, tmp_path: Path) -> None:
+    models = write_models(tmp_path / "small.safetensors", "generator", "encoder")
+    settings = tiny(data, tmp_path, form="pixels", models=str(models), members=2, learning_rate=1e-2)
+    made = train(settings, loop(tmp_path / "run", 40, batch=4), progress=silent)
+    with (tmp_path / "run" / "member_1" / LOG).open(newline="") as file:
+        losses = [float(row["mask"]) for row in csv.DictReader(file)]
+    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
+    opened = open_models(made)
+    assert opened.parts == ("generator", "encoder", "mask")
+    classifiers = opened.classifiers()
+    assert classifiers is not None
+    assert len(classifiers) == 2
+    assert all(value.isfinite().all() for value in classifiers.state_dict().values())

@@ -181,7 +181,7 @@ def import_files(files: Iterable[Path], name: str, *, licence: str, moves: Mappi
     path = model_path(name)
     before = open_bundle(path) if path.is_file() else None
     config: dict[str, Any] = dict(before.config) if before else {"source": [], "licence": licence}
-    tensors: dict[str, Tensor] = {} if before is None else _all_tensors(before)
+    tensors: dict[str, Tensor] = {} if before is None else all_tensors(before)
     if licence:
         config["licence"] = licence
     members: list[tuple[Path, dict[str, Tensor], dict[str, Any]]] = []
@@ -237,7 +237,8 @@ def _moved(file: Path, moves: Mapping[Path, str]) -> str:
     raise UsageError(f"{file}: a motion network of what? say --sky {file} or --water {file}")
 
 
-def _all_tensors(models: Models) -> dict[str, Tensor]:
+def all_tensors(models: Models) -> dict[str, Tensor]:
+    """Everything a set holds, by the names in its file."""
     with safe_open(models.path, framework="pt") as file:
         return {name: file.get_tensor(name) for name in models.names}
 

@@ -20,7 +20,7 @@ from cinegan_cli.errors import InputError, ModelMissingError
 from cinegan_cli.nn.stylegan2 import Generator
 from cinegan_cli.stages.inversion import low_pass
 from cinegan_cli.stages.inversion_files import D10_SIDE, read_latents
-from cinegan_cli.stages.mask_votes import FIRST_INDEX, votes
+from cinegan_cli.stages.mask_votes import fits, votes
 from cinegan_cli.types import Latents, Photo
 
 MOST_CELLS = 3 * D10_SIDE**2  # of D10: a 3:1 panorama; wider ones get a coarser grid, not more memory
@@ -82,7 +82,7 @@ def see(
     generator = models.generator().to(device)
     with torch.no_grad():
         features = generator.features_from(latents.feature, latents.w_plus, latents.index)
-        classifiers = models.classifiers() if vote and latents.index <= FIRST_INDEX else None
+        classifiers = models.classifiers() if vote and fits(models, features) else None
         shares = None if classifiers is None else votes(classifiers.to(device), features)
     return Inversion(models, latents, tuple(band[0].cpu() for band in features.rgb), shares)
 

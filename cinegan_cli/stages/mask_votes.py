@@ -5,11 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from cinegan_cli.checkpoints.store import Models
 from cinegan_cli.nn.classifier import ClassifierEnsemble
 from cinegan_cli.nn.stylegan2 import Features
 
 FIRST_INDEX = 10  # D10 … D18, 1472 channels together (supplement A.a)
 VOTE_SIDE = 512  # px of the short side of the map they vote on
+
+
+def fits(models: Models, features: Features) -> bool:
+    """Whether the set has classifiers for these features: not where the photo was inverted to a later one than D10."""
+    if not models.has("mask"):
+        return False
+    channels = sum(level.shape[1] for k, level in features.levels.items() if k >= FIRST_INDEX)
+    return channels == int(models.config["mask"]["network"]["channels"])
 
 
 def votes(classifiers: ClassifierEnsemble, features: Features) -> Tensor:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from cinegan_cli.checkpoints.bundle import Bundle, load_strictly, pack, read_bundle, write_bundle
 from cinegan_cli.errors import InputError, OutputError
 from cinegan_cli.nn.segmentation import STRIDE, SegmentationConfig, SegmentationNet, network_size
+from cinegan_cli.training import mask_pixels
 from cinegan_cli.training.loop import Phase, Progress, precision, run, sample_rng, set_up
 from cinegan_cli.training.loop_config import LoopSettings
 from cinegan_cli.training.mask_augment import augment
@@ -40,11 +41,15 @@ SHOWN, TILE = 6, 192  # photos of a sample picture, px
 def train(settings: MaskSettings, loop: LoopSettings, *, progress: Progress) -> Path:
     """Train and write the ensemble; returns `settings.out`. Every member is a run of its own below `loop.work`.
 
+    The form "pixels" is `mask_pixels.train`.
+
     Each member's scores on its own fold are kept in `work`/scores.json.
     Raises InputError when the data cannot be read, OutputError when the folders of the results cannot be made.
     """
     require_data(settings.data)
     _make_folders(settings, loop)
+    if settings.form == "pixels":
+        return mask_pixels.train(settings, loop, progress=progress)
     scores = []
     for member in range(settings.members):
         own = replace(loop, work=loop.work / f"member_{member}", seed=loop.seed * 1000 + member)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from cinegan_cli.config import setting
 from cinegan_cli.training.loop_config import LoopSettings, batch_setting, steps_setting, work_setting
@@ -18,6 +19,13 @@ class MaskSettings:
         Path("examples/annotations"), "Folder with further label pictures, NAME.png.", metavar="DIR"
     )
     out: Path = setting(Path("cinegan_cli/weights/mask.safetensors"), "Weights file to write.", metavar="FILE")
+    form: Literal["network", "pixels"] = setting(
+        "network", "A segmentation network; or the paper's: perceptrons on a generator's features, pixel by pixel."
+    )
+    models: str | None = setting(
+        None,
+        "Set of models, or bundle file, whose generator `pixels` reads.  [default: the installed or shipped]",
+    )
     members: int = setting(4, "Networks in the ensemble.", minimum=1, maximum=16)
     folds: int = setting(6, "Parts the photos are dealt into; member k never sees part k.", minimum=2, maximum=100)
     side: int = setting(256, "Long side of the network's input, in pixels.", minimum=64, maximum=2048)
