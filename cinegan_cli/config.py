@@ -14,6 +14,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cinegan_cli.errors import UsageError
 
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
 FRAME_RATE_OF_FILES = 30.0  # motion files hold px per frame at this rate (`spec/stylecinegan.md`, release)
 
 
@@ -72,6 +74,11 @@ class InversionConfig:
     warp_levels: Literal["all", "first"] = setting(
         "all", "Deep: warp one feature of every size, or the first alone (ablation)."
     )
+    precision: Precision = setting(
+        "auto",
+        "Of the encoder's and the generator's convolutions; auto takes bfloat16 where the hardware multiplies it "
+        "faster.",
+    )
     no_residual: bool = setting(False, "Leave out what the generator cannot reproduce, as the paper does.")
 
 
@@ -113,6 +120,11 @@ class MotionConfig:
         None,
         "One direction for all that moves: left, right, up, down, or an angle such as 210deg (0 is right, 90 up).",
         metavar="DIR",
+    )
+    motion_network: Path | None = setting(
+        None,
+        "Motion network that `cinegan train motion` made, instead of the default; follows --arrow.",
+        metavar="FILE",
     )
     speed: float = setting(1.0, "Factor on the speed.", minimum=0.0, maximum=20.0)
 

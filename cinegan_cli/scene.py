@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cinegan_cli.checkpoints.store import open_models
+from cinegan_cli.checkpoints.store import SHIPPED, Models, open_bundle, open_models
 from cinegan_cli.config import Config, RunConfig
 from cinegan_cli.errors import CheckError, UsageError
 from cinegan_cli.evaluation.metrics import ms_ssim, psnr
@@ -20,6 +20,7 @@ from cinegan_cli.stages.inversion_generator import Inversion, choose_models, rec
 from cinegan_cli.stages.mask import make_mask, needs_prediction
 from cinegan_cli.stages.motion import make_motion
 from cinegan_cli.stages.photo import read_photo
+from cinegan_cli.stages.style import parse_target
 from cinegan_cli.stages.style_keys import KeyPicture, make_looks
 from cinegan_cli.types import Mask, Motion, Photo
 
@@ -71,7 +72,7 @@ def find_mask(
     """The first stages alone. Raises `CheckError` for doubts under `config.run.strict`."""
     tell = progress or silent
     device = set_up(config.run)
-    models = choose_models(config.inversion)
+    models = models_for(config)
     tell("reading the photo", 0, 0)
     photo = read_photo(photo_path, config.photo)
     inversion = None
@@ -86,6 +87,18 @@ def find_mask(
     return photo, mask, inversion
 
 
+def models_for(config: Config) -> Models | None:
+    """The set of models for this run, None for the pyramid.
+
+    The look of another photo is taken by the shipped generator where no other is installed: its w+ brings the colours
+    nearer to that photo's than the transfer without weights, and harms the picture less (`docs/evaluation.md`).
+    """
+    models = choose_models(config.inversion)
+    if models is not None or config.inversion.backbone != "auto" or config.style.target is None:
+        return models
+    return None if parse_target(config.style.target).reference is None else open_bundle(SHIPPED)
+
+
 def input_files(photo: Path, config: Config) -> tuple[Path | None, ...]:
     """The files that a run reads, None for those not given."""
     target = None if config.style.target is None else Path(config.style.target)
@@ -95,6 +108,7 @@ def input_files(photo: Path, config: Config) -> tuple[Path | None, ...]:
         config.mask.freeze,
         config.motion.motion,
         config.motion.hints,
+        config.motion.motion_network,
         config.inversion.latents,
         target,
     )
@@ -140,7 +154,7 @@ def style_photo(photo_path: Path, config: Config, *, progress: Progress | None =
     """The photo in the look of `config.style`; nothing moves yet. The mask is only used to tell sky from land."""
     tell = progress or silent
     device = set_up(config.run)
-    models = choose_models(config.inversion)
+    models = models_for(config)
     photo = read_photo(photo_path, config.photo)
     inversion = None
     if models is not None:

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cinegan_cli.nn.classifier import ClassifierConfig, PixelClassifier
+from cinegan_cli.nn.lpips import Backbone, Lpips
 from cinegan_cli.nn.pix2pixhd import GlobalGenerator, GlobalGeneratorConfig
 from cinegan_cli.nn.stylegan2 import Generator, GeneratorConfig
 from tests.bad_files import Evil
@@ -37,6 +38,22 @@ def mask_file(path: Path, change: Change | None = None) -> Path:
 def motion_file(path: Path, outputs: int = 2, change: Change | None = None) -> Path:
     torch.manual_seed(0)
     return _write(path, state_of(GlobalGenerator(GlobalGeneratorConfig(3, outputs, 4, 2, 1))), change, None)
+
+
+def lpips_states(backbone: Backbone = "alex", seed: int = 0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Stand-ins at full size under the published names: torchvision's state dict, and that of the five heads."""
+    drawn = torch.Generator().manual_seed(seed)
+    own = {name: torch.rand(v.shape, generator=drawn) * 0.1 for name, v in Lpips(backbone).state_dict().items()}
+    features = {name: value for name, value in own.items() if name.startswith("features")}
+    heads = {f"lin{k}.model.1.weight": own[f"heads.{k}"].view(1, -1, 1, 1) for k in range(5)}
+    return {**features, "classifier.6.bias": torch.zeros(1000)}, heads
+
+
+def lpips_files(folder: Path, *, change: Change | None = None, change_heads: Change | None = None) -> None:
+    """net.pth and heads.pth in the folder."""
+    features, heads = lpips_states()
+    _write(folder / "net.pth", features, change, None)
+    _write(folder / "heads.pth", heads, change_heads, None)
 
 
 def _write(path: Path, state: dict[str, Tensor], change: Change | None, wrapper: str | None) -> Path:

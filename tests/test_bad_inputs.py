@@ -13,6 +13,8 @@ from PIL import Image
 
 from cinegan_cli.errors import ExitStatus
 from cinegan_cli.nn.classifier import ClassifierConfig, PixelClassifier
+from cinegan_cli.nn.lpips import Backbone
+from cinegan_cli.stages.mask_network import WEIGHTS
 from tests import bad_files as bad
 from tests import released_files as released
 from tests.bad_files import (
@@ -152,6 +154,21 @@ CASES = [
     Case("arrow on what is static", f"{FIELD} --arrow 10,45,20,45", USAGE, "nothing moves"),
     Case("anchor outside", f"{LOOP} --anchor -5,5", USAGE, "outside"),
     Case("anchor of words", f"{LOOP} --anchor here", USAGE, "2 numbers"),
+    Case("network and motion", f"{MOVE} motion.npy --motion-network m", USAGE, "--motion and --motion-network"),
+    Case(
+        "network missing",
+        f"{FIELD} --motion-network bad.safetensors",
+        ExitStatus.MODEL_MISSING,
+        "bad.safetensors: the compact motion model",
+    ),
+    Case(
+        "network of no kind",
+        f"{FIELD} --motion-network bad.safetensors",
+        INPUT,
+        "not a cinegan weights file",
+        text("bad.safetensors"),
+    ),
+    Case("network of another kind", f"{FIELD} --motion-network {WEIGHTS}", INPUT, "holds a mask model"),
     Case("arrow and motion", f"{LOOP} --motion motion.npy", USAGE, "--motion and --arrow"),
     Case("arrow and direction", f"{LOOP} --direction up", USAGE, "one of them"),
     Case("direction sideways", f"{FIELD} --direction sideways", USAGE, "210deg"),
@@ -336,6 +353,8 @@ CASES = [
 ]
 
 IMPORT = "models import bad.pt --name mine"
+PAIR = "models import net.pth heads.pth"
+PAIRED = released.lpips_files
 WITH = f"{ANIMATE} --out loop.mp4 --models bad.safetensors"
 CASES += [
     Case("checkpoint missing", IMPORT, INPUT, "no such file"),
@@ -400,6 +419,65 @@ CASES += [
         "import one ensemble",
         lambda f: (released.mask_file(f / "a.pth"), _other_classifier(f / "bad.pt")),
     ),
+    Case("LPIPS: backbone alone", PAIR.replace("heads.pth", ""), INPUT, "its heads are missing; give the", PAIRED),
+    Case("LPIPS: heads alone", PAIR.replace("net.pth", ""), INPUT, "give torchvision's alexnet-owt", PAIRED),
+    Case("LPIPS: twice the same", PAIR + " b.pth", INPUT, "is there twice", lambda f: _third_half(f, "alex")),
+    Case(
+        "LPIPS: heads of the other network",
+        "models import heads.pth b.pth",
+        INPUT,
+        "the other of AlexNet and VGG-16",
+        lambda f: _third_half(f, "vgg"),
+    ),
+    Case(
+        "LPIPS: NaN weights",
+        PAIR,
+        INPUT,
+        "net.pth: tensor features.0.weight of the lpips holds values that are not finite",
+        lambda f: released.lpips_files(f, change=released.with_nan),
+    ),
+    Case(
+        "LPIPS: NaN heads",
+        PAIR,
+        INPUT,
+        "heads.pth: tensor heads.0",
+        lambda f: released.lpips_files(f, change_heads=released.with_nan),
+    ),
+    Case(
+        "LPIPS: tensor of another shape",
+        PAIR,
+        INPUT,
+        "net.pth: tensor features.3.bias has shape (2,), not (192,)",
+        lambda f: released.lpips_files(f, change=lambda state: state.update({"features.3.bias": torch.zeros(2)})),
+    ),
+    Case(
+        "LPIPS: tensor missing",
+        PAIR,
+        INPUT,
+        "features.8.bias is missing",
+        lambda f: released.lpips_files(f, change=lambda state: state.pop("features.8.bias")),
+    ),
+    Case(
+        "LPIPS: another backbone",
+        PAIR,
+        INPUT,
+        "features.99.bias is of another network",
+        lambda f: released.lpips_files(f, change=lambda state: state.update({"features.99.bias": torch.zeros(2)})),
+    ),
+    Case(
+        "LPIPS: first layer missing",
+        PAIR,
+        INPUT,
+        "missing or wrong",
+        lambda f: released.lpips_files(f, change=lambda state: state.pop("features.0.weight")),
+    ),
+    Case(
+        "LPIPS: a generator as weights",
+        "train encoder --lpips bad.pt",
+        INPUT,
+        "holds a generator network",
+        lambda f: released.generator_file(f / "bad.pt"),
+    ),
     Case("set named with a path", "models path a/b", USAGE, "cannot name a set"),
     Case("set to remove is not there", "models rm mine", ExitStatus.MODEL_MISSING, "no such set"),
     Case("nothing of that name to verify", "models verify mine", ExitStatus.MODEL_MISSING, "no such set"),
@@ -463,6 +541,11 @@ def _zip(path: Path) -> None:
 
 def _other_network(path: Path) -> None:
     torch.save(torch.nn.Linear(3, 2).state_dict(), path)
+
+
+def _third_half(folder: Path, backbone: Backbone) -> None:
+    released.lpips_files(folder)
+    torch.save(released.lpips_states(backbone)[0], folder / "b.pth")
 
 
 def _other_classifier(path: Path) -> None:

@@ -190,9 +190,10 @@ def test_dry_run_says_the_plan_and_writes_nothing(folder: Path, capfd: Capture) 
     assert tree(folder) == before
 
 
-def test_preview_is_small(folder: Path, capfd: Capture) -> None:
+@pytest.mark.parametrize("command", ["animate", "style --target sunset"])
+def test_preview_is_small(folder: Path, capfd: Capture, command: str) -> None:
     Image.fromarray(texture(640, 480)).save("large.png")
-    plan = f"animate large.png --mask mask.png {MOTION} --preview --dry-run --json"
+    plan = f"{command} large.png --mask mask.png {MOTION} --preview --dry-run --json"
     values = json.loads(invoke(plan, capfd).stdout)
     assert (values["size"], values["fps"]) == ([320, 240], 12)
     values = json.loads(invoke(f"{plan} --fps 6", capfd).stdout)

@@ -258,7 +258,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(
 def test_raft_without_torchvision_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torchvision.models.optical_flow", None)
     folder = write_frames(tmp_path / "one", painted(4))
-    with pytest.raises(UsageError, match=r"torchvision cannot be used.*--flow dis"):
+    with pytest.raises(UsageError, match=r'torchvision cannot be used.*pip install "cinegan\[raft\]".*--flow dis'):
         from_videos([folder], tmp_path / "set", VideosConfig(flow="raft", raft_weights=tmp_path / "raft_small.pth"))
 
 

@@ -228,11 +228,13 @@ def test_motion_error_of_a_field_that_the_default_makes(folder: Path, capfd: Cap
     assert rows["ours"]["end_point"] == pytest.approx(0, abs=1e-4)
     assert rows["ours"]["speed"] == pytest.approx(1, abs=1e-4)
     assert (rows["zero"]["end_point"], rows["zero"]["angle"]) == (1, None)
+    assert rows["ours, 3 arrows"]["angle"] < 45
     np.save(sample / "motion.npy", -np.load(sample / "motion.npy"))
     rows = by_method(measured("samples/one --motion-error"))
     assert rows["ours"]["angle"] == pytest.approx(180, abs=0.1)
     assert rows["ours"]["axis"] == pytest.approx(0, abs=0.1)
     assert rows["ours"]["end_point"] == pytest.approx(2, abs=1e-4)
+    assert rows["ours, 3 arrows"]["angle"] < 45, "arrows are drawn along the known field"
 
 
 # ---- the command
@@ -268,11 +270,14 @@ def test_csv_has_every_clip_and_is_replaced_only_on_demand(folder: Path, capfd: 
         ("still --masks mask.png --frames empty", ExitStatus.INPUT, "holds neither videos nor frames"),
         ("still --masks mask.png --frames short", ExitStatus.INPUT, "fewer than 3 frames"),
         ("still --fid photo.png", ExitStatus.INPUT, "no TorchScript file"),
-        ("still --lpips photo.png", ExitStatus.INPUT, "no state dict"),
+        ("still --lpips photo.png", ExitStatus.INPUT, "photo.png: an old or damaged pickle"),
+        ("still --lpips photo.png --lpips none", ExitStatus.INPUT, "photo.png"),
         ("still --ablation --inversion", ExitStatus.USAGE, "give one of them"),
         ("photo.png --inversion --models nowhere", ExitStatus.MODEL_MISSING, "no such set (there are: compact)"),
         ("photo.png --inversion --backbone pyramid", ExitStatus.USAGE, "has no latents"),
         ("photo.png --inversion --compare 1", ExitStatus.USAGE, "--compare: does not go with --inversion"),
+        ("still --motion-network m.safetensors", ExitStatus.USAGE, "say --predicted as well"),
+        ("photo.png --mask-iou --motion-network m.safetensors", ExitStatus.USAGE, "does not go with --mask-iou"),
         ("still --split test", ExitStatus.USAGE, "--split: needs --inversion or --mask-iou"),
         ("photo.png --mask-iou", ExitStatus.INPUT, "no painted masks to compare with; name their folder"),
         ("photo.png --mask-iou --masks empty", ExitStatus.INPUT, "empty: holds nothing for photo"),

@@ -16,7 +16,7 @@ from cinegan_cli.evaluation.lpips import read_lpips
 from cinegan_cli.evaluation.metrics import ms_ssim
 from cinegan_cli.evaluation.protocol import distances
 from cinegan_cli.evaluation.tables import Column, Table, write_csv
-from cinegan_cli.nn.lpips import Lpips
+from tests.released_files import lpips_files
 from tests.torchscript import write_script
 
 
@@ -64,21 +64,16 @@ def test_extractor_refuses_a_network_that_gives_no_features(tmp_path: Path) -> N
 
 
 def test_lpips_reads_the_published_names_from_two_files(tmp_path: Path, generator: torch.Generator) -> None:
-    own = {
-        name: torch.rand(value.shape, generator=generator) * 0.1 for name, value in Lpips("alex").state_dict().items()
-    }
-    torch.save({k: v for k, v in own.items() if k.startswith("features")}, tmp_path / "alexnet.pth")
-    heads = {f"lin{k}.model.1.weight": own[f"heads.{k}"].view(1, -1, 1, 1) for k in range(5)}
-    torch.save(heads, tmp_path / "heads.pth")
-    lpips = read_lpips([tmp_path / "alexnet.pth", tmp_path / "heads.pth"])
+    lpips_files(tmp_path)
+    lpips = read_lpips([tmp_path / "net.pth", tmp_path / "heads.pth"])
     picture = torch.rand(3, 80, 96, generator=generator)
     everywhere = torch.ones(80, 96, dtype=torch.bool)
     assert distances(picture, picture, everywhere, lpips)["lpips"] == pytest.approx(0, abs=1e-7)
     other = distances(picture, 1 - picture, everywhere, lpips)["lpips"]
     assert other is not None
     assert other > 1e-4
-    with pytest.raises(InputError, match="five heads"):
-        read_lpips([tmp_path / "alexnet.pth"])
+    with pytest.raises(InputError, match=r"its heads are missing; give .*alex\.pth"):
+        read_lpips([tmp_path / "net.pth"])
 
 
 def test_distances_do_not_depend_on_what_is_not_kept(generator: torch.Generator) -> None:

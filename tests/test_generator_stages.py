@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from cinegan_cli.checkpoints.store import Models, open_models
-from cinegan_cli.config import Config, InversionConfig, LoopConfig, MaskConfig, StyleConfig
+from cinegan_cli.config import Config, InversionConfig, LoopConfig, MaskConfig, PhotoConfig, StyleConfig
 from cinegan_cli.errors import InputError, ModelMissingError, UsageError
 from cinegan_cli.pipeline import render
 from cinegan_cli.scene import Scene, invert_photo, prepare, silent, style_photo
@@ -21,6 +21,7 @@ from cinegan_cli.stages.inversion_files import read_latents, write_latents
 from cinegan_cli.stages.inversion_generator import choose_models, grid_of, refine, see
 from cinegan_cli.stages.mask import make_mask
 from cinegan_cli.stages.motion_network import without_outliers
+from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.stages.style import Target
 from cinegan_cli.stages.style_generator import styled_inversion, target_codes
 from cinegan_cli.stages.style_keys import between, strength_at
@@ -280,3 +281,19 @@ def test_the_shipped_generator_gives_harbour_back_and_takes_anothers_colours(tmp
     before = inverted.photo.pixels.mean((1, 2)) / inverted.photo.pixels.mean()
     assert share[0] > 1.1 * before[0]
     assert share[2] < 0.8 * before[2]
+
+
+def test_the_look_of_another_photo_comes_from_the_shipped_generator(scene_folder: Path) -> None:
+    photo = scene_folder / "photo.png"
+    made = {
+        name: style_photo(photo, Config.from_options(target=target, **changes))
+        for name, target, changes in (
+            ("photo", str(photo), {}),
+            ("pyramid", str(photo), {"backbone": "pyramid"}),
+            ("named", "noir", {}),
+        )
+    }
+    assert made["photo"].backbone == "compact"
+    assert made["pyramid"].backbone == made["named"].backbone == "pyramid"
+    change = (made["photo"].photo.pixels - read_photo(photo, PhotoConfig()).pixels).abs().mean()
+    assert change < 0.01, "its own look leaves a photo alone"

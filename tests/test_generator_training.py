@@ -86,7 +86,8 @@ def test_a_size_that_is_no_power_of_two(photos: Path, tmp_path: Path) -> None:
         generator.train(replace(tiny(photos, tmp_path), size=48), loop_in(tmp_path / "w", 1), progress=silent)
 
 
-def test_encoder_learns_and_its_set_opens(photos: Path, tmp_path: Path) -> None:
+def test_encoder_learns_and_its_set_opens(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CINEGAN_HOME", str(tmp_path / "home"))  # without LPIPS
     small = replace(tiny(photos, tmp_path), size=64, channels=4)
     path = generator.train(small, loop_in(tmp_path / "g", 1, batch=2), progress=silent)
     settings = EncoderSettings(photos, str(path), tmp_path / "e.safetensors", learning_rate=1e-3)
@@ -94,6 +95,7 @@ def test_encoder_learns_and_its_set_opens(photos: Path, tmp_path: Path) -> None:
     losses = column(tmp_path / "e", "encoder")
     assert losses[-1] < 0.8 * max(losses)
     assert open_models(made).has("generator", "encoder")
+    assert '"none"' in (tmp_path / "e" / "config.json").read_text()  # which LPIPS it learned by
 
 
 def test_encoder_needs_a_generator_with_d10(photos: Path, tmp_path: Path) -> None:

@@ -12,17 +12,20 @@ import pytest
 import torch
 from PIL import Image
 
-from cinegan_cli.checkpoints.bundle import load_strictly, read_bundle, unpack
 from cinegan_cli.checkpoints.released import load_released
+from cinegan_cli.config import MaskConfig, MotionConfig, PhotoConfig
 from cinegan_cli.errors import ExitStatus, InputError, UsageError
-from cinegan_cli.nn.motion_net import MotionNet, MotionNetConfig, spread
+from cinegan_cli.nn.motion_net import MotionNet, spread
+from cinegan_cli.stages.mask import make_mask
+from cinegan_cli.stages.motion import make_motion
+from cinegan_cli.stages.motion_compact import centred
+from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.training import motion_data
 from cinegan_cli.training.data_config import SyntheticConfig
 from cinegan_cli.training.loop_config import LoopSettings
 from cinegan_cli.training.motion import motion_loss, train
 from cinegan_cli.training.motion_config import MotionSettings
-from cinegan_cli.training.motion_data import Example, MotionSet, centred, draw_arrows, placed, read_sets
-from cinegan_cli.training.motion_predict import predict, truth
+from cinegan_cli.training.motion_data import Example, MotionSet, draw_arrows, placed, read_sets
 from cinegan_cli.training.synthetic_data import make_synthetic
 from tests.small_scene import invoke
 
@@ -185,20 +188,23 @@ def test_a_tiny_compact_run_learns_and_resumes(data: Path, tmp_path: Path) -> No
     assert len(losses) == 60
     assert np.mean(losses[-15:]) < 0.8 * np.mean(losses[:5])
     assert (tmp_path / "run" / "samples" / "0000060.png").is_file()
-    bundle = read_bundle(motion.out, "compact motion")
-    config = {key: bundle.config[key] for key in ("widths", "side")}
-    net = MotionNet(MotionNetConfig(tuple(config["widths"]), config["side"])).eval()
-    load_strictly(net, unpack(bundle.tensors), motion.out)
-    one = read_sets([data], SIDE)[0][0]
-    _, inside = truth(one, SIDE)
-    found = predict(net, one)
-    assert np.isfinite(found).all()
-    arrows = np.zeros((3, SIDE, SIDE), np.float32)
-    y, x = np.argwhere(inside)[inside.sum() // 2]
-    for way in (1, -1):
-        arrows[:, y - 1 : y + 2, x - 1 : x + 2] = np.array([way, 0, 1])[:, None, None]
-        steered = predict(net, one, arrows)
-        assert np.sign(steered[0][inside].mean()) == way, "arrows steer it"
+    sample = next(path.parent for path in data.glob("*/motion.npy"))
+    moved = {way: average_velocity(sample, motion.out, way) for way in (None, 9.0, -9.0)}
+    assert moved[9.0] > 0 > moved[-9.0], "arrows steer it"
+    assert abs(moved[9.0]) + abs(moved[-9.0]) > 2 * 5, "at about their speed"
+    assert moved[None] != pytest.approx(average_velocity(sample, None, None)), "the default is another one"
+
+
+def average_velocity(sample: Path, network: Path | None, arrow: float | None) -> float:
+    """Mean x of what moves in a sample, px per second, under one arrow of that length in its middle."""
+    photo = read_photo(sample / "photo.png", PhotoConfig())
+    mask = make_mask(photo, MaskConfig(mask=sample / "mask.png"), device=torch.device("cpu"))
+    y, x = (int(np.median(where)) for where in np.nonzero(mask.alpha.numpy() > 0.9))
+    arrows = () if arrow is None else ((x, y, x + arrow, y),)
+    motion = make_motion(photo, mask, MotionConfig(motion_network=network, arrow=arrows))
+    velocity = motion.velocity[0] * (photo.size[0] / motion.velocity.shape[2])
+    inside = torch.nn.functional.interpolate(mask.alpha[None, None], velocity.shape, mode="area")[0, 0]
+    return float((velocity * inside).sum() / inside.sum())
 
 
 def test_a_tiny_run_of_the_papers_form_learns(data: Path, tmp_path: Path) -> None:

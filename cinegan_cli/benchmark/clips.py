@@ -30,7 +30,6 @@ from cinegan_cli.evaluation.protocol import (
     compare,
     hole_rate,
     mean_figures,
-    missing_judges,
     read_judges,
 )
 from cinegan_cli.evaluation.tables import Column, Results, Table, Value
@@ -127,7 +126,7 @@ def run_clips(
             progress("comparing", done, len(cases))
             _compare_all(case, methods, {**options, **factor}, config, judges, ledger)
     title = "Ablation (Table 4)" if ablation else "Methods against real clips"
-    notes = (*(f"left out: {reason}." for reason in left_out), *skipped, *_notes(config, cases, factor))
+    notes = (*(f"left out: {reason}." for reason in left_out), *skipped, *_notes(config, cases, factor), *judges.notes)
     return Results(_means(ledger, title, notes), _by_clip(ledger, title))
 
 
@@ -277,4 +276,4 @@ def _notes(config: EvaluateConfig, cases: Sequence[Case], factor: Mapping[str, f
         notes.append(f"Mask and motion predicted from the first frame; speed times {factor['speed']:.2f}.")
     else:
         notes.append("Mask and mean motion are the clip's own: they were measured on frames that are predicted here.")
-    return (*notes, *missing_judges(config))
+    return tuple(notes)

@@ -15,12 +15,13 @@ from cinegan_cli.config import Config
 from cinegan_cli.errors import ModelMissingError, UsageError
 from cinegan_cli.evaluation.evaluate_config import EvaluateConfig
 from cinegan_cli.evaluation.fid import Features, frechet_distance
-from cinegan_cli.evaluation.protocol import Judges, distances, mean_figures, missing_judges, read_judges
+from cinegan_cli.evaluation.protocol import Judges, distances, mean_figures, read_judges
 from cinegan_cli.evaluation.tables import Column, Results, Table, Value
 from cinegan_cli.scene import Inverted, Progress, invert_photo, silent
 from cinegan_cli.stages.inversion import collapse
 from cinegan_cli.stages.inversion_bands import generator_bands
 from cinegan_cli.stages.inversion_generator import as_picture, choose_models
+from cinegan_cli.stages.precision import narrowed_for
 
 COLUMNS = (
     Column("method", "inversion"),
@@ -62,7 +63,7 @@ def run_inversion(
         means.append({"method": method, **mean_figures(list(own))})
         if method in pools and pools[method].count > 1:
             means[-1]["fid"] = frechet_distance(pools[method], pools[""])
-    notes = (f"{len(found)} photos, cut to squares.", *missing_judges(config))
+    notes = (f"{len(found)} photos, cut to squares.", *judges.notes)
     return Results(
         Table(title, COLUMNS, tuple(means), notes),
         Table(f"{title}, each", (Column("photo", "photo"), *COLUMNS), tuple(rows)),
@@ -89,8 +90,9 @@ def pictures_of(inverted: Inverted) -> dict[str, Tensor]:
     photo, inversion = inverted.photo, inverted.inversion
     size = (photo.size[1], photo.size[0])
     generator = inversion.models.generator().to(inversion.latents.w_plus.device)
-    with torch.no_grad():
-        from_codes = as_picture(generator.synthesize(inversion.latents.w_plus).cpu(), size).clamp(0, 1)
+    w_plus = inversion.latents.w_plus
+    with torch.no_grad(), narrowed_for(generator, inversion.precision, w_plus.device):
+        from_codes = as_picture(generator.synthesize(w_plus).cpu(), size).clamp(0, 1)
     whole = collapse(generator_bands(inversion.contributions, photo.pixels)).clamp(0, 1)
     feature = f"w+ and D{inversion.latents.index}"
     return {"w+ only": from_codes, feature: inverted.made, f"{feature}, with the residual": whole}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from cinegan_cli.config import Config
 from cinegan_cli.errors import InputError
 from cinegan_cli.evaluation.tables import Column, Results, Table, Value
 from cinegan_cli.scene import Progress, prepare, silent
+from cinegan_cli.stages.motion import make_motion
 from cinegan_cli.stages.motion_files import read_motion
+from cinegan_cli.types import Motion
 
 Field = NDArray[np.float32]
 
+ARROWS = 3  # of a sample, told to the motion stage
 PARTS = ("photo.png", "mask.png", "motion.npy")
 COLUMNS = (
     Column("method", "motion"),
@@ -29,12 +33,13 @@ COLUMNS = (
 )
 NOTES = (
     "Inside the mask. Angles are weighted by the true speed; the axis does not tell there from back, which a photo of",
-    "clouds does not show. End-point errors and speed are shares of the true mean speed.",
+    "clouds does not show. End-point errors and speed are shares of the true mean speed. Arrows are a second's true",
+    f"travel from {ARROWS} places drawn by lot.",
 )
 
 
 def run_motions(paths: Sequence[Path], options: Mapping[str, Any], *, progress: Progress = silent) -> Results:
-    """What the motion stage makes of photo and mask, beside the best constant (the mean vector) and no motion at all.
+    """What the motion stage makes of photo and mask, also with arrows, the best constant (the mean vector), no motion.
 
     `paths` are folders that hold photo.png, mask.png and motion.npy (px per frame at 30 fps on its own grid), or
     folders of those. Raises InputError when there are none.
@@ -69,21 +74,53 @@ def find_samples(paths: Sequence[Path]) -> list[Path]:
 def compare_sample(folder: Path, options: Mapping[str, Any]) -> dict[str, dict[str, Value]]:
     """The figures of each motion on one sample. Raises InputError when nothing moves there."""
     photo, mask, motion = (folder / part for part in PARTS)
-    scene = prepare(photo, Config.from_options(**options, mask=mask))
+    config = Config.from_options(**options, mask=mask)
+    scene = prepare(photo, config)
     truth = read_motion(motion).numpy()  # [2, h, w] px of its grid per second
     height, width = truth.shape[1:]
     inside = cv2.resize(scene.mask.alpha.numpy(), (width, height), interpolation=cv2.INTER_AREA) > 0.5
     wanted = truth[:, inside]  # [2, n]
     if not wanted.size or not float(np.hypot(*wanted).mean()) > 0:
         raise InputError(f"{motion}: nothing moves inside the mask; there is nothing to compare with")
-    stretch = np.array([[width], [height]]) / np.array(
-        [[scene.motion.velocity.shape[2]], [scene.motion.velocity.shape[1]]]
-    )
-    parts = [cv2.resize(part, (width, height))[inside] for part in scene.motion.velocity.numpy()]
-    ours = np.asarray(np.stack(parts) * stretch, np.float32)
-    constant = np.broadcast_to(wanted.mean(1, keepdims=True), wanted.shape)
-    zero = np.zeros_like(wanted)
-    return {name: errors(f, wanted) for name, f in (("ours", ours), ("best constant", constant), ("zero", zero))}
+    arrows = draw_arrows(truth, inside, scene.photo.source_size)
+    steered = make_motion(scene.photo, scene.mask, replace(config.motion, arrow=arrows))
+    fields = {
+        "ours": on_grid(scene.motion, inside),
+        f"ours, {ARROWS} arrows": on_grid(steered, inside),
+        "best constant": np.broadcast_to(wanted.mean(1, keepdims=True), wanted.shape),
+        "zero": np.zeros_like(wanted),
+    }
+    return {name: errors(np.asarray(field, np.float32), wanted) for name, field in fields.items()}
+
+
+def on_grid(motion: Motion, inside: NDArray[np.bool_]) -> Field:
+    """The motion at the places `inside` [h, w] of another grid, in that grid's cells: [2, n]."""
+    height, width = inside.shape
+    stretch = np.array([[width / motion.velocity.shape[2]], [height / motion.velocity.shape[1]]])
+    parts = [cv2.resize(part, (width, height))[inside] for part in motion.velocity.numpy()]
+    return np.asarray(np.stack(parts) * stretch, np.float32)
+
+
+def draw_arrows(
+    truth: Field, inside: NDArray[np.bool_], size: tuple[int, int]
+) -> tuple[tuple[float, float, float, float], ...]:
+    """Arrows along the true field [2, h, w] at places drawn by lot (seed 0), in px of a photo of `size`.
+
+    Where a second's travel would leave the picture, the arrow begins at the other end of it.
+    """
+    height, width = inside.shape
+    fast = inside & (np.hypot(*truth) > 0.3 * np.hypot(*truth)[inside].mean())
+    rows, columns = np.nonzero(fast)
+    scale = np.array([size[0] / width, size[1] / height])
+    arrows = []
+    for k in np.random.default_rng(0).integers(rows.size, size=ARROWS):
+        start = (np.array([columns[k], rows[k]]) + 0.5) * scale
+        travel = truth[:, rows[k], columns[k]] * scale
+        if not ((start + travel >= 0) & (start + travel <= size)).all():
+            start = start - travel
+        ends = np.clip([start, start + travel], 0, size).ravel()
+        arrows.append((float(ends[0]), float(ends[1]), float(ends[2]), float(ends[3])))
+    return tuple(arrows)
 
 
 def errors(found: Field, wanted: Field) -> dict[str, Value]:

@@ -39,6 +39,15 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
     os.replace(temporary, path)
 
 
+def is_bundle(path: Path) -> bool:
+    """Whether a file is one that `write_bundle` made, whole or not."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return HEADER_KEY in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def read_bundle(path: Path, kind: str) -> Bundle:
     """Read a weights file made for `kind`.
 
@@ -74,6 +83,15 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) 
     with torch.no_grad():
         for name, target in own.items():
             target.copy_(tensors[name])
+
+
+def require_finite(kind: str, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raises InputError naming the first tensor with a value that is not finite."""
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise InputError(
+                f"{path}: tensor {name} of the {kind} holds values that are not finite; get the file again"
+            )
 
 
 def pack(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -11,16 +11,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from cinegan_cli.checkpoints.bundle import load_strictly
+from cinegan_cli.checkpoints.bundle import load_strictly, require_finite
+from cinegan_cli.checkpoints.lpips import backbone_of
 from cinegan_cli.errors import InputError
 from cinegan_cli.nn.classifier import ClassifierConfig, PixelClassifier
 from cinegan_cli.nn.encoder import Encoder, EncoderConfig
+from cinegan_cli.nn.lpips import Lpips
 from cinegan_cli.nn.photo_encoder import PhotoEncoder, PhotoEncoderConfig
 from cinegan_cli.nn.pix2pixhd import GlobalGenerator, GlobalGeneratorConfig
 from cinegan_cli.nn.stylegan2 import Generator, GeneratorConfig
 
-Kind = Literal["generator", "encoder", "mask", "motion"]
-KINDS: tuple[Kind, ...] = ("generator", "encoder", "mask", "motion")
+Kind = Literal["generator", "encoder", "mask", "motion", "lpips"]
+KINDS: tuple[Kind, ...] = ("generator", "encoder", "mask", "motion", "lpips")
 State = Mapping[str, Tensor]
 
 SIGNS: Mapping[Kind, str] = {  # a tensor that only this kind has, in the release's naming
@@ -28,7 +30,7 @@ SIGNS: Mapping[Kind, str] = {  # a tensor that only this kind has, in the releas
     "encoder": "content_layer.1.weight",
     "mask": "layers.0.weight",
     "motion": "model.1.weight",
-}
+}  # files of LPIPS are halves: `checkpoints.lpips`
 
 
 def recognise(state: State) -> Kind | None:
@@ -46,6 +48,8 @@ def config_of(kind: Kind, state: State) -> dict[str, Any]:
     if kind == "mask":
         first, second = state["layers.0.weight"], state["layers.3.weight"]
         return asdict(ClassifierConfig(first.shape[1], (first.shape[0], second.shape[0])))
+    if kind == "lpips":
+        return {"backbone": backbone_of(state)}
     return asdict(_motion_config(state))
 
 
@@ -91,6 +95,8 @@ def build(kind: Kind, config: Mapping[str, Any]) -> nn.Module:
             return Encoder(EncoderConfig(**own))
         if kind == "mask":
             return PixelClassifier(ClassifierConfig(config["channels"], tuple(config["hidden"])))
+        if kind == "lpips":
+            return Lpips(config["backbone"])
         return GlobalGenerator(GlobalGeneratorConfig(**config))
 
 
@@ -107,10 +113,6 @@ def filled(kind: Kind, config: Mapping[str, Any], state: State, path: Path) -> n
     module = module.to_empty(device="cpu")
     if "first_index" in config:
         state = {**{k: torch.zeros_like(v) for k, v in module.state_dict().items()}, **state}
-    for name, value in state.items():
-        if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise InputError(
-                f"{path}: tensor {name} of the {kind} holds values that are not finite; get the file again"
-            )
+    require_finite(kind, state, path)
     load_strictly(module, state, path)
     return module.eval().requires_grad_(False)

@@ -34,6 +34,17 @@ REGISTRY: Mapping[str, KnownSet] = MappingProxyType(
                     "fluid/latest_net_G.pth": "motion of water",
                 }
             ),
-        )
+        ),
+        "lpips": KnownSet(
+            about="LPIPS, the perceptual distance that `evaluate` and `train encoder` use; the files of VGG-16 do too",
+            publisher="torchvision (download.pytorch.org/models) and github.com/richzhang/PerceptualSimilarity",
+            licence="BSD-3-Clause (torchvision), BSD-2-Clause (lpips)",
+            files=MappingProxyType(
+                {
+                    "alexnet-owt-7be5be79.pth": "torchvision's AlexNet",
+                    "alex.pth": "its five heads, from lpips/weights/v0.1",
+                }
+            ),
+        ),
     }
 )

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from cinegan_cli.checkpoints.lpips import joined, to_lpips
 from cinegan_cli.checkpoints.networks import KINDS, Kind, config_of, filled, recognise
 from cinegan_cli.checkpoints.nvidia import is_nvidia, to_port
 from cinegan_cli.errors import InputError, UsageError
@@ -29,8 +30,8 @@ def load_released(path: str | Path, kind: Kind | None = None) -> nn.Module:
     """The network in a released file, in evaluation mode, on the CPU, float32.
 
     `kind` is "generator" (`.mapping(z)`, `.synthesize(w_plus)`, `.synthesize_from(d10, w_plus)`, pictures in [-1, 1]),
-    "encoder" (`(photo256) -> (w_offsets, d10)`), "mask" (one classifier, `(features [P, 1472]) -> logits`) or "motion"
-    (`(photo) -> [B, 2, H, W]`); None recognises it by its tensors.
+    "encoder" (`(photo256) -> (w_offsets, d10)`), "mask" (one classifier, `(features [P, 1472]) -> logits`), "motion"
+    (`(photo) -> [B, 2, H, W]`) or "lpips" (a file with backbone and heads); None recognises it by its tensors.
     Raises InputError when the file is missing, damaged, holds code, or another network.
     """
     if kind is not None and kind not in KINDS:
@@ -39,11 +40,14 @@ def load_released(path: str | Path, kind: Kind | None = None) -> nn.Module:
     found, state, config = read_released(path)
     if kind not in (None, found):
         raise InputError(f"{path}: holds a {found} network, not a {kind} network; give the right file")
-    return filled(found, config, state, path)
+    return filled(found, config, joined({path: state}) if found == "lpips" else state, path)
 
 
 def read_released(path: Path) -> tuple[Kind, dict[str, Tensor], dict[str, Any]]:
-    """Kind, state dict (float tensors as float32) and configuration of a released file. Raises InputError."""
+    """Kind, state dict (float tensors as float32) and configuration of a released file. Raises InputError.
+
+    Of LPIPS it may be half, for `checkpoints.lpips.joined`.
+    """
     state = _unwrapped(read_state(path))
     if is_nvidia(state):
         try:
@@ -53,11 +57,11 @@ def read_released(path: Path) -> tuple[Kind, dict[str, Tensor], dict[str, Any]]:
                 f"{path}: a generator in NVIDIA's naming, but not StyleGAN2 with skip connections ({_said(error)})"
             ) from error
     kind = recognise(state)
+    if kind is None and (half := to_lpips(state)):
+        kind, state = "lpips", half
     if kind is None:
         some = ", ".join(list(state)[:3]) or "nothing"
-        raise InputError(
-            f"{path}: no network of StyleCineGAN (it holds {some}, ...); known are generator, encoder, mask, motion"
-        )
+        raise InputError(f"{path}: no network of StyleCineGAN (it holds {some}, ...); known are {', '.join(KINDS)}")
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     try:
         config = config_of(kind, state)

@@ -16,17 +16,22 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from cinegan_cli.checkpoints.bundle import HEADER_KEY, Bundle, unpack, write_bundle
+from cinegan_cli.checkpoints.lpips import backbone_of, joined
 from cinegan_cli.checkpoints.networks import Kind, filled
+from cinegan_cli.checkpoints.registry import REGISTRY
 from cinegan_cli.checkpoints.released import read_released
-from cinegan_cli.errors import InputError, ModelMissingError, OutputError, UsageError
+from cinegan_cli.errors import CineganError, InputError, ModelMissingError, OutputError, UsageError
 from cinegan_cli.nn.classifier import ClassifierEnsemble, PixelClassifier
 from cinegan_cli.nn.encoder import Encoder
+from cinegan_cli.nn.lpips import Lpips
 from cinegan_cli.nn.photo_encoder import PhotoEncoder
 from cinegan_cli.nn.stylegan2 import Generator
 
 SHIPPED = Path(__file__).parents[1] / "weights" / "compact.safetensors"
 BUNDLE_KIND = "stylecinegan"
 SUFFIX = ".safetensors"
+DEFAULT_NAME = "lhq-1024"  # of a set
+LPIPS_NAME = "lpips"  # of one that holds nothing else
 MEAN_DRAWS = 4096  # of z, from which the mean w is computed when a set is made
 MOTIONS = ("sky", "water")
 
@@ -72,9 +77,9 @@ class Models:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Of generator, encoder, mask, motion.sky and motion.water those that are there."""
+        """Of generator, encoder, mask, lpips, motion.sky and motion.water those that are there."""
         motions = tuple(f"motion.{kind}" for kind in MOTIONS if kind in self.config.get("motion", {}))
-        return tuple(part for part in ("generator", "encoder", "mask") if part in self.config) + motions
+        return tuple(part for part in ("generator", "encoder", "mask", "lpips") if part in self.config) + motions
 
     @property
     def first_index(self) -> int:
@@ -117,6 +122,12 @@ class Models:
         configs = self.config.get("motion", {})
         return {kind: self._network("motion", f"motion.{kind}", configs[kind]).to(device) for kind in configs}
 
+    def lpips(self) -> Lpips:
+        """Raises ModelMissingError when the set has none."""
+        module = self._network("lpips", "lpips", self._config("lpips"))
+        assert isinstance(module, Lpips)
+        return module
+
     def _config(self, part: str) -> Mapping[str, Any]:
         if part not in self.config:
             raise ModelMissingError(f"{self.path}: the set holds no {part}; add it with `cinegan models import`")
@@ -139,13 +150,12 @@ class Models:
 
 
 def open_models(name: str | Path | None = None) -> Models:
-    """The set of that name, or in that bundle file; None takes the first one installed, or the shipped one.
+    """The set of that name, or in that bundle file; None takes the first one with a generator, or the shipped one.
 
     Raises ModelMissingError when there is none, InputError when the file is damaged or something else.
     """
     if name is None:
-        names = installed()
-        return open_bundle(model_path(names[0]) if names else SHIPPED)
+        return first_with("generator") or open_bundle(SHIPPED)
     if str(name).endswith(SUFFIX):
         return open_bundle(Path(name))
     path = model_path(str(name))
@@ -155,6 +165,50 @@ def open_models(name: str | Path | None = None) -> Models:
         known = ", ".join((*installed(), SHIPPED.stem))
         raise ModelMissingError(f"--models {name}: no such set (there are: {known}); see `cinegan models list`")
     return open_bundle(path)
+
+
+def first_with(*parts: str) -> Models | None:
+    """The first installed set, by name, that has these parts. Raises InputError for a damaged one before it."""
+    sets = (open_bundle(model_path(name)) for name in installed())
+    return next((models for models in sets if models.has(*parts)), None)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A set on this machine; `damaged` says what is wrong with one that cannot be opened."""
+
+    name: str
+    path: Path
+    size: int  # bytes
+    parts: tuple[str, ...] = ()
+    damaged: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        found: dict[str, Any] = {"path": str(self.path), "bytes": self.size}
+        return found | ({"parts": list(self.parts)} if self.damaged is None else {"damaged": self.damaged})
+
+    def __str__(self) -> str:
+        if self.damaged is not None:
+            return f"damaged: {self.damaged}"
+        shipped = ", came with cinegan" if self.path == SHIPPED else ""
+        return f"{', '.join(self.parts)}, {self.size / 1e6:.1f} MB{shipped}"
+
+
+def list_sets() -> tuple[Listed, ...]:
+    """The sets that are installed and the one that ships, by their headers alone."""
+    paths = [model_path(name) for name in installed()]
+    if SHIPPED.stem not in installed():
+        paths.append(SHIPPED)
+    return tuple(map(_listed, paths))
+
+
+def _listed(path: Path) -> Listed:
+    size = path.stat().st_size if path.is_file() else 0
+    try:
+        return Listed(path.stem, path, size, open_bundle(path).parts)
+    except CineganError as error:
+        return Listed(path.stem, path, size, damaged=str(error))
 
 
 def open_bundle(path: Path) -> Models:
@@ -172,23 +226,29 @@ def open_bundle(path: Path) -> Models:
     return Models(path, header["config"], names)
 
 
-def import_files(files: Iterable[Path], name: str, *, licence: str, moves: Mapping[Path, str]) -> Models:
+def import_files(files: Iterable[Path], name: str | None, *, licence: str, moves: Mapping[Path, str]) -> Models:
     """Convert released files to one bundle, installed as `name`; parts that the set has already stay, or are replaced.
 
-    `moves` says of motion files whether they move "sky" or "water" where their folder's name does not. Nothing is
-    written before all files are read. Raises InputError, UsageError.
+    `name` is "lpips" by default when nothing else is in the files, else "lhq-1024". `moves` says of motion files
+    whether they move "sky" or "water" where their folder's name does not. Nothing is written before all files are
+    read. Raises InputError, UsageError.
     """
+    read = [(file, *read_released(file)) for file in files]
+    name = name or (LPIPS_NAME if all(kind == "lpips" for _, kind, _, _ in read) else DEFAULT_NAME)
     path = model_path(name)
     before = open_bundle(path) if path.is_file() else None
-    config: dict[str, Any] = dict(before.config) if before else {"source": [], "licence": licence}
+    config: dict[str, Any] = dict(before.config) if before else {"source": []}
     tensors: dict[str, Tensor] = {} if before is None else all_tensors(before)
-    if licence:
-        config["licence"] = licence
+    known = REGISTRY[name].licence if name in REGISTRY else ""
+    config["licence"] = licence or config.get("licence") or known
     members: list[tuple[Path, dict[str, Tensor], dict[str, Any]]] = []
-    for file in files:
-        kind, state, network = read_released(file)
-        filled(kind, network, state, file)  # checks every tensor
+    halves: dict[Path, dict[str, Tensor]] = {}
+    for file, kind, state, network in read:
         config["source"] = [*config["source"], {"file": file.name, "sha256": sha256_of(file)}]
+        if kind == "lpips":
+            halves[file] = state
+            continue
+        module = filled(kind, network, state, file)  # checks every tensor
         if kind == "mask":
             members.append((file, state, network))
             continue
@@ -197,18 +257,28 @@ def import_files(files: Iterable[Path], name: str, *, licence: str, moves: Mappi
             config["motion"] = {**config.get("motion", {}), _moved(file, moves): network}
         else:
             config[kind] = network
-        tensors = {k: v for k, v in tensors.items() if not k.startswith(prefix + ".")}
-        tensors |= {f"{prefix}.{key}": value for key, value in state.items()}
-        if kind == "generator":
-            generator = filled(kind, network, state, file)
-            assert isinstance(generator, Generator)
-            tensors["mean_w"] = generator.mean_w(MEAN_DRAWS, seed=0)
+        tensors = _replaced(tensors, prefix, state)
+        if isinstance(module, Generator):
+            tensors["mean_w"] = module.mean_w(MEAN_DRAWS, seed=0)
     if members:
-        tensors = {k: v for k, v in tensors.items() if not k.startswith("mask.")}
-        tensors |= _mask_tensors(members)
+        tensors = _replaced(tensors, "mask", _mask_tensors(members))
         config["mask"] = {"members": len(members), "network": members[0][2]}
+    if halves:
+        whole = joined(halves)
+        config["lpips"] = {"backbone": backbone_of(whole)}
+        tensors = _replaced(tensors, "lpips", whole)
+    return _install(path, Bundle(BUNDLE_KIND, config, tensors))
+
+
+def _replaced(tensors: Mapping[str, Tensor], prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`tensors` with `state`, and nothing else, under the prefix."""
+    kept = {name: value for name, value in tensors.items() if not name.startswith(prefix + ".")}
+    return kept | {f"{prefix}.{name}": value for name, value in state.items()}
+
+
+def _install(path: Path, bundle: Bundle) -> Models:
     try:
-        write_bundle(path, Bundle(BUNDLE_KIND, config, tensors))
+        write_bundle(path, bundle)
         record(path)
     except (OSError, SafetensorError) as error:
         raise OutputError(f"{path}: cannot be written ({error}); set CINEGAN_HOME to a folder with space") from error
@@ -220,7 +290,7 @@ def _mask_tensors(members: list[tuple[Path, dict[str, Tensor], dict[str, Any]]])
     for k, (file, state, network) in enumerate(sorted(members, key=lambda member: member[0].name)):
         if network != members[0][2]:
             raise InputError(f"{file}: a classifier of another shape than {members[0][0].name}; import one ensemble")
-        tensors |= {f"mask.{k}.{key}": value for key, value in state.items()}
+        tensors |= {f"{k}.{key}": value for key, value in state.items()}
     return tensors
 
 
@@ -295,6 +365,8 @@ def verify(models: Models) -> tuple[str, ...]:
             raise InputError(f"{models.path}: the mean w is not finite; import the generator again")
     if models.has("encoder"):
         models.encoder()
+    if models.has("lpips"):
+        models.lpips()
     models.classifiers()
     models.motion_networks(torch.device("cpu"))
     return models.parts

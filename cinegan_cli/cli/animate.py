@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cinegan_cli.cli.options import Printer, config_options, given, output_options
+from cinegan_cli.cli.options import Printer, config_options, given, output_options, preview_option
 from cinegan_cli.cli.runs import animate_one, resolve
 from cinegan_cli.config import (
     InversionConfig,
@@ -33,7 +33,7 @@ SECTIONS = (PhotoConfig, InversionConfig, MaskConfig, MotionConfig, LoopConfig, 
     help="Settings saved beside an earlier loop; options win.",
 )
 @click.option("--sidecar/--no-sidecar", default=True, help="Save the settings beside the output, for --from.")
-@click.option("--preview", is_flag=True, help="Small and quick: 320 px, 12 frames/s.")
+@preview_option
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
 @output_options
 def animate(

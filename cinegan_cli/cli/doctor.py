@@ -19,7 +19,7 @@ def doctor(quiet: bool, as_json: bool) -> int:
 
     findings = diagnose()
     lines = [f"{_MARKS[f.state]}  {f.name}: {f.detail}" for f in findings]
-    values = {f.name: {"state": f.state, "detail": f.detail} for f in findings}
+    values = {f.name: {"state": f.state, "detail": f.detail, **f.values} for f in findings}
     Printer(quiet, as_json).result("\n".join(lines), values)
     return ExitStatus.CHECK if any(f.state == "broken" for f in findings) else ExitStatus.OK
 

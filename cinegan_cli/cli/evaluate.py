@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options, require_suffix
-from cinegan_cli.config import RENDERING, InversionConfig, LoopConfig, RunConfig, section_from
+from cinegan_cli.config import RENDERING, InversionConfig, LoopConfig, MotionConfig, RunConfig, section_from
 from cinegan_cli.errors import UsageError
 from cinegan_cli.evaluation.evaluate_config import EvaluateConfig
 
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from cinegan_cli.evaluation.tables import Results
     from cinegan_cli.scene import Progress
 
-OWN = {*(f.name for f in fields(EvaluateConfig)), "seconds"}
+RENDERED = {"seconds", "motion_network"}  # by name those settings of rendering that only some tables read
+OWN = {*(f.name for f in fields(EvaluateConfig)), *RENDERED}
 CLIPS = OWN - {"split"}
 READ = {  # table → those of OWN that it reads
     "clips": CLIPS,
     "ablation": CLIPS,
     "inversion": {"max_side", "lpips", "fid", "split", "csv", "overwrite"},
     "mask_iou": {"masks", "split", "csv", "overwrite"},
-    "motion_error": {"csv", "overwrite"},
+    "motion_error": {"csv", "overwrite", "motion_network"},
 }
 
 
@@ -37,6 +38,7 @@ READ = {  # table → those of OWN that it reads
 @config_options(EvaluateConfig)
 @config_options(LoopConfig, without=tuple(f.name for f in fields(LoopConfig) if f.name != "seconds"))
 @config_options(InversionConfig, without=("latents", *RENDERING))
+@config_options(MotionConfig, without=tuple(f.name for f in fields(MotionConfig) if f.name != "motion_network"))
 @config_options(RunConfig, without=("strict",))
 @output_options
 def evaluate(
@@ -61,8 +63,8 @@ def evaluate(
     table = one_of(chosen)
     typed = given(options)
     require_read(typed, table)
-    rendering = {name: value for name, value in typed.items() if name not in OWN or name == "seconds"}
-    config = section_from(EvaluateConfig, {name: typed[name] for name in OWN & typed.keys() - {"seconds"}})
+    rendering = {name: value for name, value in typed.items() if name not in OWN or name in RENDERED}
+    config = section_from(EvaluateConfig, {name: typed[name] for name in OWN & typed.keys() - RENDERED})
     from cinegan_cli.evaluation.tables import write_csv
     from cinegan_cli.stages.pictures import require_free
 
@@ -89,6 +91,8 @@ def one_of(tables: dict[str, bool]) -> str:
 
 def require_read(typed: dict[str, Any], table: str) -> None:
     """Raise UsageError for an option that the table does not heed."""
+    if table in ("clips", "ablation") and "motion_network" in typed and not typed.get("predicted"):
+        raise UsageError("--motion-network: the clips' own motion is used; say --predicted as well")
     unread = sorted((typed.keys() & OWN) - READ[table])
     if unread:
         against = "needs --inversion or --mask-iou" if table == "clips" else f"does not go with {_option(table)}"

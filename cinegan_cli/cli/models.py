@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from cinegan_cli.cli.options import Printer, output_options
-from cinegan_cli.errors import InputError, ModelMissingError, UsageError
-
-DEFAULT_NAME = "lhq-1024"
+from cinegan_cli.errors import ModelMissingError, UsageError
 
 
 @click.group(no_args_is_help=False)
@@ -23,24 +20,12 @@ def models() -> None:
 def list_models(quiet: bool, as_json: bool) -> None:
     """What is installed, and what could be."""
     from cinegan_cli.checkpoints.registry import REGISTRY
-    from cinegan_cli.checkpoints.store import SHIPPED, installed, model_path, open_models
+    from cinegan_cli.checkpoints.store import SHIPPED, list_sets
 
-    found: dict[str, Any] = {}
-    lines = []
-    for name in (*installed(), *([] if SHIPPED.stem in installed() else [SHIPPED.stem])):
-        path = SHIPPED if name not in installed() else model_path(name)
-        try:
-            parts = list(open_models(name).parts)
-        except InputError as error:
-            lines.append(f"{name}  damaged: {error}")
-            found[name] = {"path": str(path), "damaged": str(error)}
-            continue
-        found[name] = {"path": str(path), "parts": parts, "bytes": path.stat().st_size}
-        lines.append(f"{name}  {', '.join(parts)}  {path.stat().st_size / 1e6:.0f} MB")
-    if not installed():
-        lines.append(
-            f"none is installed but {SHIPPED.stem}, which came with cinegan; --backbone auto uses no generator"
-        )
+    found = {each.name: each for each in list_sets()}
+    lines = [f"{name}: {each}" for name, each in found.items()]
+    if not any({"generator", "encoder"} <= {*each.parts} for each in found.values() if each.path != SHIPPED):
+        lines.append("--backbone auto uses no generator: none is installed but what came with cinegan")
     for name, known in REGISTRY.items():
         if name not in found:
             lines += [
@@ -50,37 +35,38 @@ def list_models(quiet: bool, as_json: bool) -> None:
             ]
             lines += [f"  {file}: {what}" for file, what in known.files.items()]
             lines.append(f"  then: cinegan models import FILE... --name {name}")
-    Printer(quiet, as_json).result("\n".join(lines), {"installed": found, "known": sorted(REGISTRY)})
+    Printer(quiet, as_json).result(
+        "\n".join(lines), {"installed": {n: s.as_dict() for n, s in found.items()}, "known": sorted(REGISTRY)}
+    )
 
 
 @models.command("import")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--name", default=DEFAULT_NAME, show_default=True, help="Name of the set; parts it has stay.")
+@click.option("--name", help="Name of the set; parts it has stay.  [default: lhq-1024; lpips for LPIPS alone]")
 @click.option("--licence", default="", help="Licence of the weights, to be kept with them.")
 @click.option("--sky", type=click.Path(path_type=Path), multiple=True, help="Motion network for skies.")
 @click.option("--water", type=click.Path(path_type=Path), multiple=True, help="Motion network for water.")
 @output_options
 def import_models(
     files: tuple[Path, ...],
-    name: str,
+    name: str | None,
     licence: str,
     sky: tuple[Path, ...],
     water: tuple[Path, ...],
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Convert released checkpoints (generator, encoder, mask and motion networks) to one installed bundle.
+    """Convert released checkpoints (generator, encoder, mask and motion networks, LPIPS) to one installed bundle.
 
     What a file is, its tensors say; whether a motion network is for sky or water, its folder's name, or --sky and
-    --water. No code in a file is ever run.
+    --water. LPIPS comes as two files, in any order: torchvision's AlexNet or VGG-16, and the heads for it. No code in
+    a file is ever run.
     """
-    from cinegan_cli.checkpoints.registry import REGISTRY
     from cinegan_cli.checkpoints.store import import_files
 
     moves = {**dict.fromkeys(sky, "sky"), **dict.fromkeys(water, "water")}
     every = tuple(dict.fromkeys((*files, *sky, *water)))
-    known = REGISTRY.get(name)
-    made = import_files(every, name, licence=licence or (known.licence if known else ""), moves=moves)
+    made = import_files(every, name, licence=licence, moves=moves)
     values = {"name": made.name, "path": str(made.path), "parts": list(made.parts)}
     Printer(quiet, as_json).result(f"{made.path}\n{made.name}: {', '.join(made.parts)}", values)
 
@@ -100,12 +86,12 @@ def verify(name: str | None, quiet: bool, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("name", default=DEFAULT_NAME)
-def path(name: str) -> None:
-    """Print where a set lies, or would lie."""
-    from cinegan_cli.checkpoints.store import model_path
+@click.argument("name", required=False)
+def path(name: str | None) -> None:
+    """Print where a set (lhq-1024 by default) lies, or would lie."""
+    from cinegan_cli.checkpoints.store import DEFAULT_NAME, model_path
 
-    click.echo(str(model_path(name)))
+    click.echo(str(model_path(name or DEFAULT_NAME)))
 
 
 @models.command()

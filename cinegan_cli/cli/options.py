@@ -127,6 +127,11 @@ class Printer:
             yield report
 
 
+def preview_option(command: Command) -> Command:
+    """Decorator: --preview, for `runs.resolve`."""
+    return click.option("--preview", is_flag=True, help="Small and quick: 320 px, 12 frames/s.")(command)
+
+
 def output_options(command: Command) -> Command:
     """Decorator: --quiet and --json, the two fields of `Printer`."""
     command = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cinegan_cli.cli.options import Printer, config_options, given, output_options
+from cinegan_cli.cli.options import Printer, config_options, given, output_options, preview_option
 from cinegan_cli.cli.runs import animate_one, resolve, with_outputs
 from cinegan_cli.config import Config
 from cinegan_cli.errors import UsageError
@@ -22,10 +22,18 @@ ALL_SECTIONS = tuple(type(section.default) for section in fields(Config))
 @config_options(*ALL_SECTIONS)
 @click.option("--list", "listing", is_flag=True, help="Print the named looks and colours, and stop.")
 @click.option("--sidecar/--no-sidecar", default=True, help="Save the settings beside the output, for --from.")
+@preview_option
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
 @output_options
 def style(
-    photo: Path | None, listing: bool, sidecar: bool, dry_run: bool, quiet: bool, as_json: bool, **options: Any
+    photo: Path | None,
+    listing: bool,
+    sidecar: bool,
+    preview: bool,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Give PHOTO another look: sunset, night, a colour, or the look of another photo.
 
@@ -42,7 +50,7 @@ def style(
         raise UsageError("name a photo and a look, such as `cinegan style photo.png --target sunset`")
     name = "".join(c if c.isalnum() else "-" for c in Path(typed["target"]).stem).strip("-")
     typed.setdefault("out", (Path(f"{photo.stem}_{name}.mp4"),))
-    photo, config = resolve(photo, typed, None)
+    photo, config = resolve(photo, typed, None, preview=preview)
     stills = tuple(path for path in config.video.out if path.suffix.lower() in STILLS and "%" not in path.name)
     loops = tuple(path for path in config.video.out if path not in stills)
     if config.style.cycle and not loops:

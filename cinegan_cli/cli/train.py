@@ -57,7 +57,12 @@ def generator(quiet: bool, as_json: bool, **options: Any) -> None:
 @output_options
 def encoder(quiet: bool, as_json: bool, **options: Any) -> None:
     """Train the encoder of a generator: photo to w+ and D10. What is written holds both, for --models."""
-    train_on_the_loop("encoder", EncoderSettings, EncoderLoop, options, Printer(quiet, as_json))
+    from cinegan_cli.evaluation.lpips import find_lpips
+
+    printer = Printer(quiet, as_json)
+    network, note = find_lpips(options["lpips"])
+    printer.notice(note if network is not None else f"{note} Edges stand in for it.")
+    train_on_the_loop("encoder", EncoderSettings, EncoderLoop, options, printer)
 
 
 @train.command()

@@ -6,14 +6,16 @@ import platform
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
+from cinegan_cli.checkpoints.store import Listed, list_sets
 from cinegan_cli.config import LoopConfig
 from cinegan_cli.errors import CineganError
 from cinegan_cli.evaluation.loop import measure_loop
@@ -31,11 +33,15 @@ SELF_CHECK_SEAM = (0.8, 1.25)  # a seam outside is visible; the self-check's own
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing looked at: "ok", "missing" (cinegan works without it) or "broken" (it does not)."""
+    """One thing looked at: "ok", "missing" (cinegan works without it) or "broken" (it does not).
+
+    `values` are what `detail` says in words, for --json.
+    """
 
     name: str
     state: State
     detail: str
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 def diagnose() -> tuple[Diagnosis, ...]:
@@ -49,6 +55,7 @@ def diagnose() -> tuple[Diagnosis, ...]:
         _cuda(),
         _ffmpeg(),
         _weights(),
+        *map(_models, list_sets()),
         _heic(),
         _space(),
         _self_check(),
@@ -83,6 +90,11 @@ def _weights() -> Diagnosis:
     if not WEIGHTS.is_file():
         return Diagnosis("mask network", "missing", f"{WEIGHTS} is not there; install cinegan again, or give --mask")
     return Diagnosis("mask network", "ok", f"{WEIGHTS.name}, {WEIGHTS.stat().st_size / 1e6:.1f} MB")
+
+
+def _models(each: Listed) -> Diagnosis:
+    mend = "" if each.damaged is None else f"; import it again, or cinegan models rm {each.name}"
+    return Diagnosis(f"models {each.name}", "broken" if mend else "ok", f"{each}{mend}", each.as_dict())
 
 
 def _heic() -> Diagnosis:

@@ -43,7 +43,10 @@ class EvaluateConfig:
         metavar="PATH",
     )
     lpips: tuple[Path, ...] = setting(
-        (), "Weights for LPIPS: torchvision's AlexNet or VGG-16, and the heads. Repeatable.", metavar="FILE"
+        (),
+        "Weights for LPIPS: torchvision's AlexNet or VGG-16, and the heads. Repeatable; none leaves it out.  "
+        "[default: what `cinegan models import` installed]",
+        metavar="FILE",
     )
     fid: Path | None = setting(None, "Inception network for FID, as TorchScript.", metavar="FILE")
     split: str = setting("test", "Photos of a data folder (manifest.csv) that are measured on.", metavar="NAME")

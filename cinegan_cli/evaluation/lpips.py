@@ -1,75 +1,61 @@
-"""LPIPS from published weights that the user brings; nothing in the files is executed."""
+"""LPIPS from published weights that the user brought: named by `--lpips`, or installed by `cinegan models import`."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
-
+from cinegan_cli.checkpoints.bundle import is_bundle
+from cinegan_cli.checkpoints.lpips import backbone_of, joined
+from cinegan_cli.checkpoints.networks import filled
+from cinegan_cli.checkpoints.released import read_released
+from cinegan_cli.checkpoints.store import first_with, open_bundle
 from cinegan_cli.errors import InputError
 from cinegan_cli.nn.lpips import Lpips
 
-# torchvision's names, and those of the lpips package, which keeps torchvision's numbers within its five slices
-BACKBONE = re.compile(r"(?:net\.slice\d\.|features\.)(\d+)\.(weight|bias)")
-HEAD = re.compile(r"lin(\d)\.model\.\d\.weight")
+NONE = (Path("none"),)  # as the value of --lpips
+BACKBONES = {"alex": "AlexNet", "vgg": "VGG-16"}
+
+
+def lpips_files(given: Sequence[Path]) -> tuple[Path, ...]:
+    """The files to read: those given, by default the bundle that is installed; none at all for `NONE`.
+
+    Raises InputError for an installed bundle that is damaged.
+    """
+    if given:
+        return () if tuple(given) == NONE else tuple(given)
+    models = first_with("lpips")
+    return () if models is None else (models.path,)
 
 
 def read_lpips(paths: Sequence[Path]) -> Lpips:
-    """The network of the files: torchvision's AlexNet or VGG-16 and the five heads, in one file or in two.
+    """The network of a bundle, or of published files: AlexNet or VGG-16 and the five heads, in one file or in two.
 
-    Files are state dicts (`torch.load` with `weights_only`, or safetensors). The backbone's tensors are
-    features.N.weight and .bias, as in torchvision, or net.sliceK.N.weight; the heads' linK.model.1.weight [1, C, 1, 1],
-    as in the lpips package. Other tensors (the classifier's) are left out.
-    Raises InputError when a file cannot be read or something is missing.
+    Nothing in the files is executed. Raises InputError when a file cannot be read or something is missing,
+    ModelMissingError for a bundle without LPIPS.
     """
-    state: dict[str, Tensor] = {}
+    if len(paths) == 1 and is_bundle(paths[0]):
+        return open_bundle(paths[0]).lpips()
+    halves = {}
     for path in paths:
-        state |= _renamed(read_state(path))
-    names = ", ".join(map(str, paths))
-    first = state.get("features.0.weight")
-    if first is None:
-        raise InputError(f"{names}: holds no features.0.weight; give torchvision's AlexNet or VGG-16 as well")
-    network = Lpips("alex" if first.shape[2:] == (11, 11) else "vgg")
-    own = network.state_dict()
-    for name, wanted in own.items():
-        found = state.get(name)
-        if found is None:
-            what = "the five heads of LPIPS" if name.startswith("heads") else "a whole AlexNet or VGG-16"
-            raise InputError(f"{names}: {name} is missing; LPIPS needs {what}: name both files with --lpips")
-        if found.shape != wanted.shape:
-            shapes = f"{list(found.shape)}, not {list(wanted.shape)}"
-            raise InputError(f"{names}: {name} has shape {shapes}; backbone and heads belong to different networks")
-    network.load_state_dict({name: state[name].float() for name in own})
-    return network.eval()
+        kind, halves[path], _ = read_released(path)
+        if kind != "lpips":
+            raise InputError(f"{path}: holds a {kind} network; --lpips takes torchvision's AlexNet or VGG-16 and heads")
+    state = joined(halves)
+    network = filled("lpips", {"backbone": backbone_of(state)}, state, paths[0])
+    assert isinstance(network, Lpips)
+    return network
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a state dict. Raises InputError."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; name a state dict (.pth or .safetensors)")
-    try:
-        loaded = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
-    except Exception as error:  # torch.load raises nearly anything on files that are none of its own
-        raise InputError(
-            f"{path}: no state dict of tensors alone; save one with torch.save(model.state_dict())"
-        ) from error
-    if not isinstance(loaded, dict):
-        raise InputError(f"{path}: holds a {type(loaded).__name__}, not a state dict")
-    return {str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}
-
-
-def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    renamed = {}
-    for name, value in state.items():
-        if layer := BACKBONE.fullmatch(name):
-            renamed[f"features.{layer[1]}.{layer[2]}"] = value
-        elif head := HEAD.fullmatch(name):
-            renamed[f"heads.{head[1]}"] = value.flatten()
-    return renamed
+def find_lpips(given: Sequence[Path]) -> tuple[Lpips | None, str]:
+    """The network of `lpips_files`, and a note: what it is, or how to have one. Raises as `read_lpips`."""
+    files = lpips_files(given)
+    if files:
+        network = read_lpips(files)
+        return network, f"LPIPS: {BACKBONES[network.backbone]}, from {', '.join(path.name for path in files)}."
+    if given:
+        return None, "LPIPS: left out (--lpips none)."
+    return None, (
+        "LPIPS: left out, no weights given: cinegan models import alexnet-owt-7be5be79.pth alex.pth installs them, "
+        "--lpips names them for once."
+    )

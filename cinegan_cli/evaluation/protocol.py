@@ -24,7 +24,7 @@ from cinegan_cli.evaluation.clips import Frame, reduced
 from cinegan_cli.evaluation.evaluate_config import EvaluateConfig
 from cinegan_cli.evaluation.fid import Extractor, Features
 from cinegan_cli.evaluation.loop import LoopMeter, LoopReport
-from cinegan_cli.evaluation.lpips import read_lpips
+from cinegan_cli.evaluation.lpips import find_lpips
 from cinegan_cli.evaluation.metrics import WINDOW, ms_ssim, psnr, rmse
 from cinegan_cli.nn.lpips import SMALLEST_SIDE, Lpips
 from cinegan_cli.ops import splat
@@ -41,25 +41,20 @@ Figures = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class Judges:
-    """Networks that the user brought; None leaves their figures out."""
+    """Networks that the user brought; None leaves their figures out. `notes` say what was used, or is missing."""
 
     lpips: Lpips | None = None
     extractor: Extractor | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read_judges(config: EvaluateConfig) -> Judges:
-    """The networks whose files are given. Raises InputError."""
-    lpips = read_lpips(config.lpips) if config.lpips else None
-    return Judges(lpips, None if config.fid is None else Extractor(config.fid))
-
-
-def missing_judges(config: EvaluateConfig) -> tuple[str, ...]:
-    """A note for each figure that has no network."""
-    missing = {
-        "LPIPS: left out, no weights given (--lpips).": not config.lpips,
-        "FID: left out, no Inception network given (--fid).": config.fid is None,
-    }
-    return tuple(note for note, is_missing in missing.items() if is_missing)
+    """The networks whose files are given, and LPIPS where it is installed. Raises InputError."""
+    lpips, note = find_lpips(config.lpips)
+    notes = [note]
+    if config.fid is None:
+        notes.append("FID: left out, no Inception network given (--fid).")
+    return Judges(lpips, None if config.fid is None else Extractor(config.fid), tuple(notes))
 
 
 @dataclass(frozen=True)

@@ -24,23 +24,19 @@ EPSILON = 1e-10
 class Lpips(nn.Module):
     """`(a, b [B, 3, H, W] in [0, 1], weight [H, W] or None) -> [B]`."""
 
-    shift: Tensor
-    scale: Tensor
-
     def __init__(self, backbone: Backbone = "alex"):
         super().__init__()
         self.backbone = backbone
         self.features = _alexnet() if backbone == "alex" else _vgg16()
         self.heads = nn.ParameterList(nn.Parameter(torch.zeros(width)) for width in WIDTHS[backbone])
-        self.register_buffer("shift", torch.tensor(SHIFT).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("scale", torch.tensor(SCALE).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False)
 
     def forward(self, a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
         """Raises ValueError when a side is under 64 px. NaN when `weight` is 0 everywhere."""
         if min(a.shape[2:]) < SMALLEST_SIDE:
             raise ValueError(f"need pictures of {SMALLEST_SIDE} px or more, got {tuple(a.shape)}")
-        x, y = ((2 * image - 1 - self.shift) / self.scale for image in (a, b))
+        shift, scale = (a.new_tensor(values).view(1, 3, 1, 1) for values in (SHIFT, SCALE))
+        x, y = ((2 * image - 1 - shift) / scale for image in (a, b))
         total = torch.zeros(len(a), device=a.device)
         heads = iter(self.heads)
         for k, layer in enumerate(self.features):

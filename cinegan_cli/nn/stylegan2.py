@@ -4,9 +4,9 @@ Features are numbered as in `spec/stylecinegan.md` section 1: D1 is the learned 
 two per resolution, the first of which doubles the size. The picture is Σ_r Up(toRGB_r(D_r)) over the last feature of
 each resolution, so toRGB's contributions ("bands") are all that is needed to warp it. State-dict keys are as released.
 
-Under bf16 autocast the picture differs from float32's by 0.9 % of its deviation (rms; the largest difference 6 %), fp16
-by 0.1 %; CPUs have no fast fp16 (17 s against 0.9). D10 → 1024², 2 cores of an EPYC with avx512_bf16: 0.87 s float32,
-0.43 s bf16; from the constant 1.08 s and 0.53 s.
+Under bf16 autocast features differ from float32's by 0.9 % of their deviation (rms; the largest difference 6 %), fp16's
+by 0.1 %; CPUs have no fast fp16 (17 s against 0.9). toRGB stays float32 without gradients; `stages.precision` has times
+and what is seen of it.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ and sums are computed in float32 at least; convolutions in the dtype of their in
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -22,8 +23,10 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def without_autocast(x: Tensor) -> torch.autocast:
+def without_autocast(x: Tensor) -> AbstractContextManager[object]:
     """A context in which nothing on `x`'s device is narrowed."""
+    if x.device.type == "meta":  # knows no autocast
+        return nullcontext()
     return torch.autocast(x.device.type, enabled=False)
 
 
@@ -214,5 +217,9 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x [B, inputs, h, w], w [B or 1, style_dim] → [B, 3, h, w], float32 at least and contiguous."""
-        rgb = at_least_float32(self.conv(x, w)[0])
+        if torch.is_grad_enabled():
+            rgb = at_least_float32(self.conv(x, w)[0])
+        else:  # narrowed sums would make stairs of half a level; float32 costs 0.13 of 1.4 s (D10 → 1024 x 1664)
+            with without_autocast(x):
+                rgb = self.conv(at_least_float32(x), w)[0]
         return (rgb + self.bias.to(rgb.dtype)).contiguous()

@@ -15,12 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cinegan_cli.checkpoints.store import Models, installed, open_models
-from cinegan_cli.config import InversionConfig
+from cinegan_cli.config import InversionConfig, Precision
 from cinegan_cli.errors import InputError, ModelMissingError
 from cinegan_cli.nn.stylegan2 import Generator
 from cinegan_cli.stages.inversion import low_pass
 from cinegan_cli.stages.inversion_files import D10_SIDE, read_latents
 from cinegan_cli.stages.mask_votes import fits, votes
+from cinegan_cli.stages.precision import narrowed, narrowed_for
 from cinegan_cli.types import Latents, Photo
 
 MOST_CELLS = 3 * D10_SIDE**2  # of D10: a 3:1 panorama; wider ones get a coarser grid, not more memory
@@ -35,13 +36,15 @@ class Inversion:
     """The photo as a generator sees it.
 
     `contributions` are the toRGB outputs of all levels from D_k on, coarse to fine, [3, h, w] of pictures in [-1, 1];
-    `votes` [3, h, w] the shares of the classifiers for (static, sky, water), if they were asked and are installed.
+    `votes` [3, h, w] the shares of the classifiers for (static, sky, water), if they were asked and are installed;
+    `precision` what the contributions were computed in: what is subtracted from them must be made alike.
     """
 
     models: Models
     latents: Latents
     contributions: tuple[Tensor, ...]
     votes: Tensor | None = None
+    precision: Precision = "float32"
 
 
 def choose_models(config: InversionConfig) -> Models | None:
@@ -73,7 +76,10 @@ def see(
     vote: bool,
     progress: Progress,
 ) -> Inversion:
-    """Invert the photo, or read its latents from `config.latents`, and run the generator once."""
+    """Invert the photo, or read its latents from `config.latents`, and run the generator once.
+
+    Raises UsageError for a `config.precision` that the device cannot do well.
+    """
     if config.latents is not None:
         latents = read_latents(config.latents, models.generator(), grid_of(*photo.size))
         latents = replace(latents, w_plus=latents.w_plus.to(device), feature=latents.feature.to(device))
@@ -81,10 +87,12 @@ def see(
         latents = invert(photo, models, config, device=device, progress=progress)
     generator = models.generator().to(device)
     with torch.no_grad():
-        features = generator.features_from(latents.feature, latents.w_plus, latents.index)
+        with narrowed_for(generator, config.precision, device):
+            features = generator.features_from(latents.feature, latents.w_plus, latents.index)
         classifiers = models.classifiers() if vote and fits(models, features) else None
         shares = None if classifiers is None else votes(classifiers.to(device), features)
-    return Inversion(models, latents, tuple(band[0].cpu() for band in features.rgb), shares)
+    contributions = tuple(band[0].cpu() for band in features.rgb)
+    return Inversion(models, latents, contributions, shares, config.precision)
 
 
 def grid_of(width: int, height: int) -> tuple[int, int]:
@@ -132,15 +140,17 @@ def invert(
     picture = at_generator_size(pixels, generator)
     with torch.no_grad():
         encoder = models.encoder().to(device)
-        offsets, feature = encoder(encoder_input(picture, grid_of(*photo.size), encoder.pixels_per_cell))
-        w_plus = models.mean_w().to(device) + offsets
+        with narrowed(config.precision, device):
+            offsets, feature = encoder(encoder_input(picture, grid_of(*photo.size), encoder.pixels_per_cell))
+        w_plus = models.mean_w().to(device) + offsets.float()
         wanted = encoder.index if config.inversion_index is None else config.inversion_index
         if wanted < models.first_index:
             raise InputError(
                 f"--inversion-index {wanted}: the generator {models.name!r} begins with D{models.first_index}; "
                 "take that or a later one"
             )
-        latents = _at_index(generator, Latents(w_plus, feature, encoder.index), wanted)
+        with narrowed_for(generator, config.precision, device):
+            latents = _at_index(generator, Latents(w_plus, feature.float(), encoder.index), wanted)
     if not bool(latents.w_plus.isfinite().all() and latents.feature.isfinite().all()):
         raise InputError(f"the models {models.name!r} give no finite latents; check them with `cinegan models verify`")
     return refine(generator, latents, picture, steps=config.refine, progress=progress)
@@ -163,8 +173,8 @@ def _at_index(generator: Generator, latents: Latents, index: int) -> Latents:
         levels = generator.features_from(latents.feature, latents.w_plus, latents.index).levels
         if index not in levels:
             raise InputError(f"--inversion-index {index}: this generator ends at D{max(levels)}; take a smaller one")
-        return Latents(latents.w_plus, levels[index], index)
-    own = generator.features(latents.w_plus).levels[index]
+        return Latents(latents.w_plus, levels[index].float(), index)
+    own = generator.features(latents.w_plus).levels[index].float()
     return Latents(latents.w_plus, F.interpolate(own, latents.feature.shape[2:], mode="bilinear"), index)
 
 

@@ -17,9 +17,10 @@ from torch.nn import functional
 from cinegan_cli.config import MotionConfig
 from cinegan_cli.errors import UsageError
 from cinegan_cli.stages.fill import pull_push
+from cinegan_cli.stages.motion_compact import compact_velocity, read_motion_net
 from cinegan_cli.stages.motion_default import default_velocity, sky_cells
 from cinegan_cli.stages.motion_files import read_motion, write_motion
-from cinegan_cli.stages.motion_hints import Stroke, arrows_velocity, strokes_of
+from cinegan_cli.stages.motion_hints import Stroke, arrows_velocity, mark_strokes, strokes_of
 from cinegan_cli.stages.motion_network import predict_velocity
 from cinegan_cli.stages.motion_picture import colour_wheel
 from cinegan_cli.types import Mask, Motion, Origin, Photo
@@ -35,11 +36,12 @@ def make_motion(
 ) -> Motion:
     """The steady flow of what the mask lets move, defined and smooth over the whole picture.
 
-    From, in this order: `--motion` (a file), `--arrow` and `--hints`, `networks` ("sky", "water"; `motion_network`), or
-    the default made from the picture (`motion_default`); `--direction` turns the last two. Then slowed where the mask
-    is grey, extended beyond it (`spec/stylecinegan.md` section 3) and scaled by `--speed`. Raises UsageError for
-    options that contradict each other or lie outside the picture, InputError for files that are not what they should
-    be.
+    From, in this order: `--motion` (a file), `--motion-network` (`motion_compact`, which heeds arrows), `--arrow` and
+    `--hints`, `networks` ("sky", "water"; `motion_network`), or the default made from the picture (`motion_default`);
+    `--direction` turns what was found without arrows. Then slowed where the mask is grey, extended beyond it
+    (`spec/stylecinegan.md` section 3) and scaled by `--speed`. Raises UsageError for options that contradict each other
+    or lie outside the picture, InputError for files that are not what they should be, ModelMissingError for a network
+    that is not there.
     """
     _check_options(config)
     strokes = strokes_of(config, photo.source_size)
@@ -47,29 +49,52 @@ def make_motion(
     notices: tuple[str, ...] = ()
     if config.motion is not None:
         velocity, notices = _from_file(photo, config.motion)
+    elif drawn and config.motion_network is not None:
+        velocity, notices = _steered(photo, mask, config.motion_network, strokes)
     elif drawn:
         velocity, notices = arrows_velocity(strokes, photo, _moving(photo, mask))
     else:
-        velocity = _found(photo, mask, networks or {})
+        velocity = _found(photo, mask, config, networks or {})
         if config.direction is not None:
             velocity = _towards(velocity, config.direction)
         velocity = _held(velocity, strokes, photo)
     velocity = extend(velocity, mask.alpha) * config.speed
-    origin: Origin = "predicted" if networks else "default"
+    origin: Origin = "predicted" if networks or config.motion_network is not None else "default"
     if drawn or config.motion is not None or config.direction is not None:
         origin = "given"
     return Motion(velocity.contiguous(), origin, notices)
 
 
-def _found(photo: Photo, mask: Mask, networks: Mapping[str, nn.Module]) -> Tensor:
+def _found(photo: Photo, mask: Mask, config: MotionConfig, networks: Mapping[str, nn.Module]) -> Tensor:
     """The flow of a picture nobody has said anything about: the networks', and the default where there is none."""
     width, height = grid_size(*photo.size)
     default = default_velocity(photo, mask, width, height)
+    if config.motion_network is not None:
+        moving = _moving(photo, mask)
+        speed = float((np.hypot(*default.numpy()) * moving).sum() / max(float(moving.sum()), 1e-6))
+        net = read_motion_net(config.motion_network)
+        return compact_velocity(net, photo.pixels_u8.numpy(), _kinds(photo, mask), None, speed)
     if not networks:
         return default
     sky = sky_cells(photo, mask, width, height)
     velocity, known = predict_velocity(photo.pixels, networks, {"sky": sky, "water": 1 - sky}, (height, width))
     return torch.where(known, velocity, default)
+
+
+def _steered(photo: Photo, mask: Mask, network: Path, strokes: list[Stroke]) -> tuple[Tensor, tuple[str, ...]]:
+    """What the network makes of the arrows, at rest around still points; and notices."""
+    arrows = [stroke for stroke in strokes if stroke.velocity != (0.0, 0.0)]
+    marks = mark_strokes(arrows, photo, _moving(photo, mask))
+    net = read_motion_net(network)
+    velocity = compact_velocity(net, photo.pixels_u8.numpy(), _kinds(photo, mask), marks, 0.0)
+    return _held(velocity, [stroke for stroke in strokes if stroke not in arrows], photo), marks.notices
+
+
+def _kinds(photo: Photo, mask: Mask) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How much of each cell of the grid moves as sky, and as water: [h, w] each."""
+    width, height = grid_size(*photo.size)
+    moving, sky = _moving(photo, mask), sky_cells(photo, mask, width, height).numpy()
+    return moving * sky, moving * (1 - sky)
 
 
 def grid_size(width: int, height: int) -> tuple[int, int]:
@@ -133,6 +158,8 @@ def _check_options(config: MotionConfig) -> None:
     names = [name for name, there in chosen.items() if there]
     if len(names) > 1:
         raise UsageError(f"{' and '.join(names)} both say where things move; give one of them")
+    if config.motion is not None and config.motion_network is not None:
+        raise UsageError("--motion and --motion-network both say where things move; give one of them")
     if config.motion is not None and config.anchor:
         raise UsageError("--anchor goes with arrows, a direction or the default motion; --motion already says it all")
     if config.direction is not None:

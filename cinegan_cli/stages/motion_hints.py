@@ -127,6 +127,52 @@ def _inside(point: tuple[float, float], size: tuple[int, int]) -> bool:
     return all(math.isfinite(p) and 0 <= p <= s for p, s in zip(point, size, strict=True))
 
 
+@dataclass(frozen=True)
+class Marks:
+    """Strokes on a grid of cells: their velocity `values` [2, h, w], cells per second, where `weight` [h, w] is not 0.
+
+    `missed` are the names of those that touch nothing that moves.
+    """
+
+    values: Array
+    weight: Array
+    missed: tuple[str, ...]
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        return tuple(
+            f"{name} lies where nothing moves and is left out; check the mask with `cinegan mask`."
+            for name in self.missed
+        )
+
+    def spread(self, cells: NDArray[np.bool_]) -> tuple[Array, Array]:
+        """Of every cell [h, w] the velocity [2, h, w] of the nearest mark within `cells`, and its distance in cells."""
+        marked = (self.weight > 0) & cells
+        distance, nearest = cv2.distanceTransformWithLabels(
+            (~marked).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        order = np.zeros(int(nearest.max()) + 1, np.intp)
+        order[nearest[marked]] = np.flatnonzero(marked)
+        values = self.values.reshape(2, -1)[:, order[nearest]]
+        return np.asarray(values, np.float32), np.asarray(distance, np.float32)
+
+
+def mark_strokes(strokes: list[Stroke], photo: Photo, moving: Array) -> Marks:
+    """The strokes on the cells of `moving` [h, w], each on the first region of it that it meets.
+
+    Raises UsageError when no arrow touches what moves.
+    """
+    height, width = moving.shape
+    labels, _ = _regions(moving)
+    values, weight = np.zeros((2, height, width), np.float32), np.zeros((height, width), np.float32)
+    missed = tuple(stroke.name for stroke in strokes if not _mark(stroke, photo, labels, values, weight))
+    if not values.any():
+        raise UsageError(
+            f"{(*missed, strokes[0].name)[0]}: lies where nothing moves; start it on water or sky, or give --mask"
+        )
+    return Marks(np.asarray(values / np.maximum(weight, 1.0), np.float32), weight, missed)
+
+
 def arrows_velocity(strokes: list[Stroke], photo: Photo, moving: Array) -> tuple[Tensor, tuple[str, ...]]:
     """Velocity [2, h, w], px of the grid of `moving` [h, w] per second, and notices.
 
@@ -135,29 +181,22 @@ def arrows_velocity(strokes: list[Stroke], photo: Photo, moving: Array) -> tuple
     without any stays still, since only what was drawn is asked to move, and a notice says so; crumbs (sky between
     branches) go along with what is around them. Raises UsageError when no arrow touches what moves.
     """
-    height, width = moving.shape
+    marks = mark_strokes(strokes, photo, moving)
     labels, sizes = _regions(moving)
-    values, weight = np.zeros((2, height, width), np.float32), np.zeros((height, width), np.float32)
-    missed = [stroke.name for stroke in strokes if not _mark(stroke, photo, labels, values, weight)]
-    marked = set(np.unique(labels[weight > 0]).tolist())
-    if not any(np.any(values[:, labels == label]) for label in marked):
-        raise UsageError(f"{missed[0]}: lies where nothing moves; start it on water or sky, or give --mask")
-    values /= np.maximum(weight, 1.0)
+    marked = set(np.unique(labels[marks.weight > 0]).tolist())
     known = (moving > 0).astype(np.float32)
-    result = np.zeros_like(values)
+    result = np.zeros_like(marks.values)
     still = 0
     for label, size in enumerate(sizes):
         cells = labels == label
         if label in marked:
-            result[:, cells] = _solve(values, weight, cells)[:, cells]
+            result[:, cells] = _solve(marks, cells)[:, cells]
         elif label and size < CRUMB * (labels > 0).sum():
             known[cells] = 0.0
         elif label:
             still += 1
     known[labels == 0] = 0.0
-    notices = [
-        f"{name} lies where nothing moves and is left out; check the mask with `cinegan mask`." for name in missed
-    ]
+    notices = list(marks.notices)
     if still:
         areas = "1 moving area has" if still == 1 else f"{still} moving areas have"
         notices.append(f"{areas} no arrow and will stay still; draw one there with --arrow.")
@@ -190,16 +229,10 @@ def _mark(stroke: Stroke, photo: Photo, labels: NDArray[np.int32], values: Array
     return True
 
 
-def _solve(values: Array, weight: Array, cells: NDArray[np.bool_]) -> Array:
+def _solve(marks: Marks, cells: NDArray[np.bool_]) -> Array:
     """The diffused flow [2, h, w] of one region, firm on its marked cells, softly drawn to them nearby."""
-    marked = (weight > 0) & cells
-    distance, nearest = cv2.distanceTransformWithLabels(
-        (~marked).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    order = np.zeros(int(nearest.max()) + 1, np.intp)
-    order[nearest[marked]] = np.flatnonzero(marked)
-    target = values.reshape(2, -1)[:, order[nearest]]
+    target, distance = marks.spread(cells)
     # a single cell held at a value would leave a spike there: a harmonic function hardly feels a point
     firmness = SOFT * np.exp(-0.5 * np.square(distance / (REACH * max(cells.shape)))).astype(np.float32)
-    firmness[marked] = FIRM
+    firmness[(marks.weight > 0) & cells] = FIRM
     return diffuse(target, firmness * cells, cells.astype(np.float32))

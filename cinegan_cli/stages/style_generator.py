@@ -19,6 +19,7 @@ from cinegan_cli.nn.stylegan2 import Generator
 from cinegan_cli.stages.inversion_generator import Inversion, at_generator_size
 from cinegan_cli.stages.mask_votes import FIRST_INDEX
 from cinegan_cli.stages.photo import read_photo
+from cinegan_cli.stages.precision import narrowed_for
 from cinegan_cli.stages.style import Target, restyle
 from cinegan_cli.types import Mask, Photo
 
@@ -93,7 +94,8 @@ def styled_inversion(photo: Tensor, inversion: Inversion, codes: Tensor, strengt
     generator = inversion.models.generator().to(latents.feature.device)
     with torch.no_grad():
         mixed = torch.lerp(latents.w_plus, codes, strength)
-        features = generator.features_from(latents.feature, mixed, latents.index)
+        with narrowed_for(generator, inversion.precision, latents.feature.device):
+            features = generator.features_from(latents.feature, mixed, latents.index)
         contributions = tuple(band[0].cpu() for band in features.rgb)
         change = 0.5 * generator.sum_rgb(
             tuple((new - old)[None] for new, old in zip(contributions, inversion.contributions, strict=True))
@@ -121,7 +123,7 @@ def _piece(feature: Tensor, picture: Tensor | None, index: int) -> tuple[Tensor,
 
 
 def _cache_file(photo: Photo, target: Target, inversion: Inversion) -> Path:
-    seed = [inversion.models.identity, target.name, str(inversion.latents.index)]
+    seed = [inversion.models.identity, target.name, str(inversion.latents.index), inversion.precision]
     if target.colour is None or inversion.models.first_index > 1:
         seed.append(hashlib.sha256(photo.pixels_u8.numpy().tobytes()).hexdigest())
     return cache_folder() / "styles" / (hashlib.sha256("|".join(seed).encode()).hexdigest()[:24] + ".safetensors")

@@ -13,11 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cinegan_cli.config import InversionConfig, LoopConfig
+from cinegan_cli.config import InversionConfig, LoopConfig, Precision
 from cinegan_cli.errors import UsageError
 from cinegan_cli.nn.stylegan2 import Generator
 from cinegan_cli.stages.displacement import displacements
 from cinegan_cli.stages.inversion_generator import as_picture
+from cinegan_cli.stages.precision import narrowed_for
 from cinegan_cli.stages.warp_splat import at_level, splat_band
 from cinegan_cli.types import Displacement, Latents, Motion
 
@@ -39,16 +40,17 @@ def deep_frames(
     network makes them from the warped one (Table 4, "D10 only"). What lies below the first is warped as RGB.
     `residual` [3, H, W] is splatted as a last band. `loop.warp` "backward" gathers instead of splatting.
     """
-    features = generator.features_from(latents.feature, latents.w_plus, latents.index)
+    with narrowed_for(generator, inversion.precision, latents.feature.device):
+        features = generator.features_from(latents.feature, latents.w_plus, latents.index)
     last = max(features.levels)
     first = first_index(latents.index, inversion.warp_index, last)
     even = first + first % 2  # the last feature of the first warped size
-    kept = {first: features.levels[first]}
-    if inversion.warp_levels == "all":
-        kept |= {k: features.levels[k] for k in range(even + 2, last + 1, 2)}
+    later = range(even + 2, last + 1, 2) if inversion.warp_levels == "all" else ()
+    kept = {k: features.levels[k].float() for k in (first, *later)}  # votes are added up in float32
     below = features.rgb[: (even - latents.index - latents.index % 2) // 2]
     still = as_picture(generator.sum_rgb(features.rgb), size)
     del features
+    layers = _Layers(generator, latents, inversion.precision)
     if loop.warp == "backward":
         motion = replace(motion, velocity=-motion.velocity)
     for displacement in displacements(motion, frames=loop.frames, fps=loop.fps, loop=loop.loop):
@@ -60,9 +62,9 @@ def deep_frames(
         feature = warp(kept[first])
         for k in range(even, last + 1, 2):
             if k > even:
-                feature = warp(kept[k]) if k in kept else _layers(generator, (k - 1, k), feature, latents)
+                feature = warp(kept[k]) if k in kept else layers((k - 1, k), feature)
             elif first < even:
-                feature = _layers(generator, (k,), feature, latents)
+                feature = layers((k,), feature)
             rgb.append(generator.to_rgb(k, feature, latents.w_plus))
         picture = as_picture(generator.sum_rgb(tuple(rgb)), size)
         yield picture if residual is None else picture + warp(residual[None])[0]
@@ -110,7 +112,16 @@ def gather_band(band: Tensor, d: Displacement, *, grid: tuple[int, int]) -> Tens
     return total
 
 
-def _layers(generator: Generator, indices: tuple[int, ...], feature: Tensor, latents: Latents) -> Tensor:
-    for k in indices:
-        feature = generator.layer(k, feature, latents.w_plus)
-    return feature
+@dataclass(frozen=True)
+class _Layers:
+    """Runs layers of the generator on D_{k-1} [1, C, h, w], k the first of `indices`."""
+
+    generator: Generator
+    latents: Latents
+    precision: Precision
+
+    def __call__(self, indices: tuple[int, ...], feature: Tensor) -> Tensor:
+        with narrowed_for(self.generator, self.precision, feature.device):
+            for k in indices:
+                feature = self.generator.layer(k, feature, self.latents.w_plus)
+        return feature

@@ -7,7 +7,7 @@ own for the predicted w+; on photos, and by L2 on pictures that the generator ma
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from cinegan_cli.checkpoints.bundle import Bundle, write_bundle
 from cinegan_cli.checkpoints.store import BUNDLE_KIND, Models, open_models
 from cinegan_cli.errors import InputError
+from cinegan_cli.evaluation.lpips import NONE, lpips_files
 from cinegan_cli.nn.encoder import Encoder, EncoderConfig
 from cinegan_cli.stages.inversion_files import D10_SIDE
 from cinegan_cli.stages.inversion_generator import encoder_input
@@ -43,6 +44,7 @@ def train(settings: EncoderSettings, loop: LoopSettings, *, progress: Progress) 
     if models.first_index > 1:
         raise InputError(f"{models.name}: holds only the end of a generator; train with a whole one")
     photos = PhotoSet(list_photos(settings.data, "train"), config.size)
+    settings = replace(settings, lpips=lpips_files(settings.lpips) or NONE)  # as the run is recorded
     return run(EncoderTask(models, photos, settings, loop, device), loop, config=settings, progress=progress)
 
 

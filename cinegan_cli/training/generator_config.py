@@ -56,7 +56,10 @@ class EncoderSettings:
     regulariser: float = setting(0.01, "Weight of the distance of D10 from the generator's own for w+.", minimum=0.0)
     synthetic: float = setting(0.5, "Share of the batch that the generator makes itself.", minimum=0.0, maximum=1.0)
     lpips: tuple[Path, ...] = setting(
-        (), "Weights for LPIPS: torchvision's AlexNet or VGG-16, and the heads. Repeatable.", metavar="FILE"
+        (),
+        "Weights for LPIPS: torchvision's AlexNet or VGG-16, and the heads. Repeatable; with none, edges stand in.  "
+        "[default: what `cinegan models import` installed, else none]",
+        metavar="FILE",
     )
 
 

@@ -13,7 +13,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cinegan_cli.errors import CheckError, InputError, OutputError, UsageError
+from cinegan_cli.stages.precision import narrowed
 from cinegan_cli.training.loop_config import LoopSettings
 
 CHECKPOINT = "checkpoint.pt"
@@ -276,10 +277,8 @@ def set_up(settings: LoopSettings) -> torch.device:
 
 
 def precision(settings: LoopSettings, device: torch.device) -> AbstractContextManager[object]:
-    """Autocast to bfloat16 where that is asked for, or where the hardware has it (AMX, CUDA)."""
-    fast = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    wanted = fast if settings.precision == "auto" else settings.precision == "bfloat16"
-    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
+    """Autocast to bfloat16 where that is asked for, or where the hardware has it."""
+    return narrowed(settings.precision, device)
 
 
 def sample_rng(seed: int, sample: int) -> np.random.Generator:

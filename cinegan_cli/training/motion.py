@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from cinegan_cli.checkpoints.bundle import Bundle, pack, write_bundle
 from cinegan_cli.errors import UsageError
 from cinegan_cli.nn.motion_net import STRIDE, MotionNet, MotionNetConfig
+from cinegan_cli.stages.motion_compact import KIND
 from cinegan_cli.training.loop import Phase, Progress, Task, precision, run, sample_rng, set_up
 from cinegan_cli.training.loop_config import LoopSettings
 from cinegan_cli.training.motion_config import MotionSettings
@@ -86,7 +87,7 @@ class CompactTask:
         net = averages["motion"]
         assert isinstance(net, MotionNet)
         header = {**asdict(net.config), "licence": "MIT"}
-        write_bundle(self.settings.out, Bundle("compact motion", header, pack(net.state_dict())))
+        write_bundle(self.settings.out, Bundle(KIND, header, pack(net.state_dict())))
         return self.settings.out
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cinegan_cli.config import MaskConfig
 from cinegan_cli.errors import CineganError, InputError
 from cinegan_cli.stages.mask import make_mask
+from cinegan_cli.stages.motion_compact import ARROW_RADIUS, centred, layers_of, mapped
 from cinegan_cli.stages.motion_default import sky_cells
 from cinegan_cli.stages.motion_files import read_motion
 from cinegan_cli.stages.photo import read_grey
@@ -26,7 +27,6 @@ Array = NDArray[np.float32]
 
 MOST_ARROWS = 5
 SLOWEST = 1e-4  # of the longer side per second: nothing moves
-ARROW_RADIUS = 0.012  # of the side: half the width of a drawn arrow
 
 
 @dataclass(frozen=True)
@@ -154,23 +154,13 @@ def placed(example: Example, matrix: NDArray[np.float64], side: int) -> tuple[Ar
     Velocities turn with the map; they stay shares of the longer side per second, of the square.
     """
     height, width = example.photo.shape[:2]
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    places = np.stack([2 * (x + 0.5) / width - 1, (y + 0.5) / height], -1)
-    layers = np.dstack([example.photo.astype(np.float32) / 255, example.sky, example.water, np.ones_like(x), places])
-    seen = _mapped(layers, matrix, side)
-    flow = _mapped(example.velocity.transpose(1, 2, 0), matrix, side)
+    seen = mapped(layers_of(example.photo, example.sky, example.water), matrix, side)
+    flow = mapped(example.velocity.transpose(1, 2, 0), matrix, side)
     turned = flow @ (matrix[:, :2].T * max(height, width) / side).astype(np.float32)
     scene = np.ascontiguousarray(seen.transpose(2, 0, 1))
     if matrix[0, 0] < 0:
         scene[6] *= -1
     return scene, np.ascontiguousarray(turned.transpose(2, 0, 1))
-
-
-def centred(width: int, height: int, side: int) -> NDArray[np.float64]:
-    """The map of a picture into the middle of the square, [2, 3], px centres at integers."""
-    scale = side / max(width, height)
-    left, top = (side - scale * width) / 2, (side - scale * height) / 2
-    return np.array([[scale, 0, left + (scale - 1) / 2], [0, scale, top + (scale - 1) / 2]])
 
 
 def draw_arrows(velocity: Array, weight: Array, rng: np.random.Generator) -> Array:
@@ -206,15 +196,6 @@ def _view(example: Example, side: int, rng: np.random.Generator) -> NDArray[np.f
         matrix[0] *= -1
         matrix[0, 2] += side - 1
     return np.asarray(matrix)
-
-
-def _mapped(layers: Array, matrix: NDArray[np.float64], side: int) -> Array:
-    """[h, w, C] under the map, 0 outside; four channels at a time, which is what OpenCV takes."""
-    parts = [
-        cv2.warpAffine(np.ascontiguousarray(layers[..., k : k + 4]), matrix, (side, side), flags=cv2.INTER_LINEAR)
-        for k in range(0, layers.shape[2], 4)
-    ]
-    return np.dstack(parts).astype(np.float32)
 
 
 def _recoloured(rgb: Array, rng: np.random.Generator) -> Array:

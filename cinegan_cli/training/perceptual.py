@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cinegan_cli.evaluation.lpips import read_lpips
+from cinegan_cli.evaluation.lpips import find_lpips
 from cinegan_cli.nn.lpips import SMALLEST_SIDE
 
 SCALES = 3  # as many as the release takes of LPIPS
@@ -19,13 +19,14 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 def perceptual_distance(paths: Sequence[Path], device: torch.device) -> Distance:
-    """`(a, b [B, 3, H, W] in [-1, 1]) -> scalar`: LPIPS from the files of `paths`, `edge_distance` without any.
+    """`(a, b [B, 3, H, W] in [-1, 1]) -> scalar`: LPIPS from the files of `paths`, else the one installed.
 
-    Raises InputError when the files are not the weights of LPIPS.
+    `edge_distance` where there is none, or `paths` is "none". Raises InputError when they are not weights of LPIPS.
     """
-    if not paths:
+    found, _ = find_lpips(paths)
+    if found is None:
         return edge_distance
-    network = read_lpips(paths).to(device)
+    network = found.to(device)
 
     def distance(a: Tensor, b: Tensor) -> Tensor:
         total = a.new_zeros(())

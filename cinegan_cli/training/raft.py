@@ -30,7 +30,8 @@ def raft_flow(weights: Path | None) -> Flow:
         optical_flow = import_module("torchvision.models.optical_flow")
     except (ImportError, RuntimeError) as error:  # the second when it was built for another torch
         raise UsageError(
-            f"--flow raft: torchvision cannot be used ({error}); pip install the one for this torch, or --flow dis"
+            f'--flow raft: torchvision cannot be used ({error}); pip install "cinegan[raft]", the one for this torch, '
+            "or --flow dis"
         ) from error
     if not weights.is_file():
         raise InputError(f"{weights}: no such file; --raft-weights names torchvision's raft_large or raft_small .pth")
