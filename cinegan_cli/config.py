@@ -98,6 +98,9 @@ class MaskConfig:
     move: Literal["sky", "water", "sky+water", "everything"] = setting(
         "sky+water", "What to animate when no --mask is given."
     )
+    mask_network: Path | None = setting(
+        None, "Mask networks that `cinegan train mask` made, instead of the shipped ones.", metavar="FILE"
+    )
 
 
 @dataclass(frozen=True)
@@ -203,7 +206,10 @@ class RunConfig:
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "Where to compute.")
     threads: int | None = setting(None, "CPU threads; all of them by default.", minimum=1, maximum=1024)
     seed: int = setting(
-        0, "Seed of everything random; the same seed gives the same loop.", minimum=0, maximum=2**31 - 1
+        0,
+        "Seed of whatever is random. Nothing in making a loop is: it is the same with any.",
+        minimum=0,
+        maximum=2**31 - 1,
     )
     strict: bool = setting(
         False, "Fail (status 7) instead of going on when the mask is doubtful or the loop is not clean."
@@ -305,10 +311,11 @@ def checked(f: Field[Any], hint: Any, value: Any) -> Any:
 
 
 def _checked_number(option: str, kind: type, value: Any, f: Field[Any]) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and value != int(value)):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or (kind is int and not float(value).is_integer()):
         raise UsageError(f"{option} must be {'a whole number' if kind is int else 'a number'}, got {value!r}")
     low, high = f.metadata.get("minimum", -math.inf), f.metadata.get("maximum", math.inf)
-    if not low <= value <= high:  # also catches NaN
+    if not low <= value <= high or math.isinf(value):  # also catches NaN
         wanted = f"between {low:g} and {high:g}" if high < math.inf else f"{low:g} or more"
         raise UsageError(f"{option} must be {wanted}, got {value:g}")
     return kind(value)

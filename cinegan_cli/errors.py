@@ -59,3 +59,17 @@ class CheckError(CineganError):
     """A result did not meet the standard asked for (`check`, `--strict`)."""
 
     status = ExitStatus.CHECK
+
+
+def unexpected(error: Exception) -> str:
+    """One line for an error that is not one of ours: memory that ran out, or a bug."""
+    phrases = ("can't allocate memory", "out of memory", "Insufficient memory")  # of torch (CPU, CUDA) and OpenCV
+    if isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases):
+        return "not enough memory for this picture; try a smaller --max-side"
+    what = f"internal error: {type(error).__name__}: {one_line(str(error))}"
+    return f"{what}; please report it with the output of `cinegan --traceback ...`"
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks and runs of blanks."""
+    return " ".join(text.split())

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cinegan_cli.config import Config
-from cinegan_cli.errors import UsageError
+from cinegan_cli.errors import CheckError, UsageError
 from cinegan_cli.evaluation.loop import LoopMeter, LoopReport
-from cinegan_cli.scene import Progress, Scene, input_files, on_device, pick_device, prepare, restyled, silent
+from cinegan_cli.evaluation.loop_check import motion_findings
+from cinegan_cli.scene import Scene, input_files, on_device, pick_device, prepare, restyled, silent
 from cinegan_cli.stages.frames import composite, matte
 from cinegan_cli.stages.inversion import dequantise, moving_layer, pyramid, texture_kept
 from cinegan_cli.stages.inversion_bands import generator_bands, zero_mean
@@ -30,7 +31,7 @@ from cinegan_cli.stages.video import check_outputs, is_pattern, write_loop
 from cinegan_cli.stages.video_outputs import Written, existing_frames
 from cinegan_cli.stages.warp import warped_frames
 from cinegan_cli.stages.warp_deep import deep_frames
-from cinegan_cli.types import Bands
+from cinegan_cli.types import Bands, Progress
 
 METER_SIDE = 1280  # px; of larger frames every second, third, ... pixel is measured: at 4K all would cost 8 s more
 
@@ -61,8 +62,9 @@ class Summary:
 def animate(photo: str | Path, config: Config, *, progress: Progress | None = None) -> Summary:
     """Turn the photo into a loop and write it to every `config.video.out`.
 
-    Raises the errors of `cinegan_cli.errors`; after any of them no output is left behind. With `config.run.strict`,
-    doubts about the mask raise `CheckError` before rendering.
+    Raises the errors of `cinegan_cli.errors`; after any of them no output is left behind. With `config.run.strict`
+    doubts about the mask raise `CheckError` before rendering, and frames that are no clean loop before anything is
+    written.
     """
     started = time.perf_counter()
     check_plan(Path(photo), config)
@@ -81,7 +83,14 @@ def animate(photo: str | Path, config: Config, *, progress: Progress | None = No
     }
     frames = _watched(_counted(_ahead(render(scene, config)), count, tell), meter, stride)
     del scene  # 170 MB of a 4K photo that rendering does not need: `render` drops it too
-    written = write_loop(frames, size=size, fps=config.loop.fps, count=count, config=config.video)
+    written = write_loop(
+        frames,
+        size=size,
+        fps=config.loop.fps,
+        count=count,
+        config=config.video,
+        approve=(lambda: require_clean(meter.report(), config, Path(photo))) if config.run.strict else None,
+    )
     return Summary(
         size=size,
         frames=count,
@@ -94,6 +103,13 @@ def animate(photo: str | Path, config: Config, *, progress: Progress | None = No
         confidence=confidence,
         notices=notices,
     )
+
+
+def require_clean(loop: LoopReport, config: Config, photo: Path) -> None:
+    """Raise `CheckError` when the frames are not a clean loop. A dissolve's steps differ by design."""
+    for finding in motion_findings(loop, exact=True) if config.loop.loop == "flow" else ():
+        if not finding.passed:
+            raise CheckError(f"{photo}: {finding.name}: {finding.sentence}; try --speed 0.5 or another --motion")
 
 
 def check_plan(photo: Path, config: Config) -> None:

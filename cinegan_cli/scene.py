@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,9 +21,7 @@ from cinegan_cli.stages.motion import make_motion
 from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.stages.style import parse_target
 from cinegan_cli.stages.style_keys import KeyPicture, make_looks
-from cinegan_cli.types import Mask, Motion, Photo
-
-Progress = Callable[[str, int, int], None]  # (what is being done, steps done, steps in all; 0 when unknown)
+from cinegan_cli.types import Mask, Motion, Photo, Progress
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def find_mask(
     inversion = None
     if models is not None:
         tell("inverting the photo", 0, 0)
-        vote = needs_prediction(config.mask)
+        vote = needs_prediction(config.mask) and config.mask.mask_network is None
         inversion = see(photo, models, config.inversion, device=device, vote=vote, progress=tell)
     tell("finding what moves", 0, 0)
     mask = make_mask(photo, config.mask, device=device, seen=None if inversion is None else inversion.votes)
@@ -101,15 +98,17 @@ def models_for(config: Config) -> Models | None:
 
 def input_files(photo: Path, config: Config) -> tuple[Path | None, ...]:
     """The files that a run reads, None for those not given."""
-    target = None if config.style.target is None else Path(config.style.target)
+    target, models = (None if name is None else Path(name) for name in (config.style.target, config.inversion.models))
     return (
         photo,
         config.mask.mask,
         config.mask.freeze,
+        config.mask.mask_network,
         config.motion.motion,
         config.motion.hints,
         config.motion.motion_network,
         config.inversion.latents,
+        models,
         target,
     )
 

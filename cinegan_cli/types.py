@@ -6,12 +6,14 @@ Pixel centres are at integer coordinates, +x right, +y down.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
 
 Origin = Literal["given", "predicted", "default"]
+Progress = Callable[[str, int, int], None]  # (what is being done, steps done, steps in all; 0 when unknown)
 
 
 @dataclass(frozen=True)

@@ -333,10 +333,13 @@ CASES = [
     Case("check: one frame", "check photo.png", INPUT, "at least 3 frames"),
     Case("check: a frame of text", "check frames", INPUT, "2.png", lambda folder: _frames(folder, broken=True)),
     Case("check: frames of two sizes", "check frames", INPUT, "size", lambda folder: _frames(folder, wider=True)),
-    Case("check: photo missing", "check frames --photo bad.png", INPUT, "no such file", lambda f: _frames(f)),
+    Case("check: photo missing", "check frames --photo bad.png --mask mask.png", INPUT, "no such file", _frames),
+    Case(
+        "check: photo without mask", "check frames --photo photo.png", USAGE, "--photo and --mask go together", _frames
+    ),
     Case(
         "check: mask of another shape",
-        "check frames --mask bad.png",
+        "check frames --photo photo.png --mask bad.png",
         INPUT,
         "another shape",
         lambda folder: (_frames(folder), blank("bad.png", 100, 20)(folder)),
@@ -347,6 +350,18 @@ CASES = [
     Case("train mask: steps 0", "train mask --steps 0", USAGE, "--steps"),
     Case("train mask: steps x", "train mask --steps x", USAGE, "--steps"),
     Case("train mask: unknown device", "train mask --device abacus --work new", USAGE, "--device"),
+    Case(
+        "style: over the reference photo",
+        "style photo.png --target mask.png --out mask.png --overwrite",
+        USAGE,
+        "mask.png: is an input",
+    ),
+    Case(
+        "invert: over the models",
+        "invert photo.png --models m.safetensors --out m.safetensors --overwrite",
+        USAGE,
+        "m.safetensors: is an input",
+    ),
     Case("doctor: unknown option", "doctor --fix", USAGE, "--fix"),
     Case("completion: no shell", "completion", USAGE, "bash, zsh, fish"),
     Case("completion: unknown shell", "completion powershell", USAGE, "powershell"),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from cinegan_cli import pipeline
+from cinegan_cli.cli import batch, runs
 from cinegan_cli.errors import ExitStatus
-from cinegan_cli.evaluation.loop_check import check_loop
+from cinegan_cli.evaluation.loop_check import Finding, check_loop
 from tests.small_scene import MOTION, QUICK, invoke, texture, tree, upper_half
 
 OPTIONS = f"--mask mask.png {MOTION} {QUICK}"
@@ -92,3 +95,51 @@ def test_dry_run_of_a_batch_writes_nothing(folder: Path, capfd: Capture) -> None
     assert outcome.status == ExitStatus.PARTIAL
     assert outcome.stdout.count("would render") == 5
     assert tree(folder) == before
+
+
+@pytest.mark.parametrize("place", ["loops", "photos"])
+def test_frames_of_many_photos_in_one_folder(folder: Path, capfd: Capture, place: str) -> None:
+    (folder / "photos/sub/broken.png").unlink()
+    assert invoke(f"animate photos {OPTIONS} --out {place}/*_%04d.png", capfd).status == ExitStatus.OK
+    names = {"a.jpg", "a.png", "b", "sub/c", "sub/deep/d"}
+    assert {str(path.relative_to(folder / place)) for path in (folder / place).rglob("*_0002.png")} == {
+        f"{name}_0002.png" for name in names
+    }
+    assert files(folder / place, "*.json") == {f"{name}.json" for name in names}
+    outcome = invoke(f"animate photos {OPTIONS} --out {place}/*_%04d.png", capfd)
+    assert outcome.notes == ["note: 5 of 5 photos were done already; --overwrite renders them again"]
+
+
+def test_a_percent_sign_in_a_name_is_no_pattern(folder: Path, capfd: Capture) -> None:
+    (folder / "photos/sub/broken.png").unlink()
+    (folder / "photos/b.webp").rename(folder / "photos/50%off.webp")
+    for _ in range(2):
+        assert invoke(f"animate photos {OPTIONS} --out loops", capfd).status == ExitStatus.OK
+        assert "50%off.mp4" in files(folder / "loops")
+
+
+def test_whatever_fails_the_others_are_made(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
+    (folder / "photos/sub/broken.png").unlink()
+    real = runs.animate_one
+
+    def short(photo: Path, *arguments: Any, **options: Any) -> None:
+        if photo.name == "a.jpg":
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        real(photo, *arguments, **options)
+
+    monkeypatch.setattr(batch, "animate_one", short)
+    outcome = invoke(f"animate photos {OPTIONS} --out loops --json", capfd)
+    assert outcome.status == ExitStatus.PARTIAL
+    assert "a.jpg: not enough memory for this picture" in outcome.complaints[0]
+    assert len(json.loads(outcome.stdout)) == 4
+
+
+def test_what_strict_refuses_is_not_there_for_the_next_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    monkeypatch.setattr(pipeline, "motion_findings", lambda *_, **__: (Finding("seam", False, "2", "1", "it jumps"),))
+    for _ in range(2):
+        outcome = invoke(f"animate photos {OPTIONS} --strict --out loops", capfd)
+        assert outcome.status == ExitStatus.PARTIAL
+        assert "6 of 6 photos failed" in outcome.complaints[0]
+        assert not list(folder.glob("loops/**/*.*"))

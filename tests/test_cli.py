@@ -17,6 +17,7 @@ from PIL import Image
 
 import cinegan_cli
 from cinegan_cli.cli.main import COMMANDS, cinegan, run
+from cinegan_cli.cli.runs import sidecar_path
 from cinegan_cli.config import Config
 from cinegan_cli.errors import ExitStatus, UsageError
 from cinegan_cli.evaluation.loop_check import check_loop
@@ -223,6 +224,32 @@ def test_settings_beside_the_loop_render_the_same_again(folder: Path, capfd: Cap
     assert not (folder / "two.json").exists()
     assert invoke("animate --from one.json --out three/%d.png --speed 0.2", capfd).status == ExitStatus.OK
     assert tree(folder / "one") != tree(folder / "three")
+
+
+def test_a_reference_photo_is_found_from_another_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    Image.fromarray(texture()[:, ::-1].copy()).save("other.png")
+    arguments = f"style photo.png --target other.png --backbone pyramid {MOTION} {QUICK} --mask mask.png --out loop.gif"
+    assert invoke(arguments, capfd).status == ExitStatus.OK
+    assert json.loads(Path("loop.json").read_text())["options"]["target"] == "other.png"
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    assert invoke("animate --from ../loop.json --out again.gif", capfd).status == ExitStatus.OK
+    assert Path("again.gif").read_bytes() == (folder / "loop.gif").read_bytes()
+
+
+def test_settings_of_frames_are_named_after_their_pattern() -> None:
+    names = {"loops/lake_%04d.png": "loops/lake.json", "frames/%d.png": "frames.json", "%d.png": "frames.json"}
+    assert {out: str(sidecar_path(Path(out))) for out in names} == names
+
+
+def test_a_still_and_a_loop_are_one_answer(folder: Path, capfd: Capture) -> None:
+    outputs = "--out look.png --out look.gif --no-sidecar"
+    outcome = invoke(f"style photo.png --target noir --mask mask.png {MOTION} {QUICK} {outputs} --json", capfd)
+    still, loop = json.loads(outcome.stdout)
+    assert still["outputs"] == ["look.png"]
+    assert loop["frames"] == 3
 
 
 def test_settings_are_found_from_another_folder(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:

@@ -21,9 +21,9 @@ from cinegan_cli.training import compact, encoder, generator
 from cinegan_cli.training.adaptive import INTERVAL, AdaptiveAugment
 from cinegan_cli.training.compact_config import CompactSettings
 from cinegan_cli.training.generator_config import EncoderSettings, GeneratorSettings
-from cinegan_cli.training.loop import LOG
 from cinegan_cli.training.loop_config import LoopSettings
 from cinegan_cli.training.perceptual import edge_distance, perceptual_distance
+from cinegan_cli.training.run_folder import LOG
 from tests.scenes import noise_photo
 
 

@@ -132,6 +132,16 @@ def test_frames_are_not_kept() -> None:
     assert measured(reused()) == measured(good_loop())
 
 
+@pytest.mark.parametrize("number", [0, 5])
+def test_a_frame_shown_twice_as_long_is_a_repeated_one(tmp_path: Path, number: int) -> None:
+    pictures = [Image.fromarray(frame) for frame in good_loop()]
+    durations = [80 if k == number else 40 for k in range(COUNT)]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+    report = check_loop(tmp_path / "a.gif")
+    assert report.loop.frames == COUNT + 1
+    assert "stall" in failed(report)
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.gif", "a.webp", "a.apng", "f/%03d.png"])
 def test_our_files_pass_and_bad_ones_fail(tmp_path: Path, name: str) -> None:
     good = check_loop(written(good_loop(), tmp_path / "good" / name))

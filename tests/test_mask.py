@@ -216,7 +216,7 @@ def seen_as(sky: np.ndarray, water: np.ndarray) -> torch.Tensor:
 
 
 def stub(monkeypatch: pytest.MonkeyPatch, sky: np.ndarray, water: np.ndarray) -> None:
-    monkeypatch.setattr(stage, "predict", lambda picture, *, device: seen_as(sky, water))
+    monkeypatch.setattr(stage, "predict", lambda picture, *, device, weights: seen_as(sky, water))
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ def test_doubt_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_padding_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
 
-    def look(picture: torch.Tensor, *, device: torch.device) -> torch.Tensor:
+    def look(picture: torch.Tensor, *, device: torch.device, weights: Path) -> torch.Tensor:
         sizes.append(tuple(picture.shape))
         return seen_as(np.full((32, 32), 0.99), np.zeros((32, 32)))
 

@@ -17,12 +17,12 @@ from cinegan_cli.errors import InputError
 from cinegan_cli.scene import silent
 from cinegan_cli.stages.mask_network import predict
 from cinegan_cli.training import mask as training
-from cinegan_cli.training.loop import LOG
 from cinegan_cli.training.mask import train
 from cinegan_cli.training.mask_augment import augment
 from cinegan_cli.training.mask_config import MaskLoop, MaskSettings
 from cinegan_cli.training.mask_data import IGNORE, MOVING, SKY, STATIC, WATER, Example, read_examples
 from cinegan_cli.training.mask_loss import score, segmentation_loss
+from cinegan_cli.training.run_folder import LOG
 from tests.small_models import write_models
 
 

@@ -42,6 +42,7 @@ class Server:
     keep: int = 300_000
     ranges: bool = True
     status: int = 200
+    tag: str = '"v1"'
     busy: int = 0  # answers of 503 before the first good one
     asked: list[str] = field(default_factory=list)
     address: str = ""
@@ -59,13 +60,15 @@ def server() -> Iterator[Server]:
                 self.send_error(503 if state.busy else state.status)
                 state.busy = max(0, state.busy - 1)
                 return
-            start = int(wanted[len("bytes=") :].rstrip("-")) if wanted and state.ranges else 0
+            same = self.headers.get("If-Range", state.tag) == state.tag
+            start = int(wanted[len("bytes=") :].rstrip("-")) if wanted and state.ranges and same else 0
             if start >= len(state.data):
                 self.send_response(416)
                 self.send_header("Content-Range", f"bytes */{len(state.data)}")
                 self.end_headers()
                 return
             self.send_response(206 if start else 200)
+            self.send_header("ETag", state.tag)
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(state.data) - 1}/{len(state.data)}")
             self.send_header("Content-Length", str(len(state.data) - start))
@@ -99,14 +102,31 @@ def test_a_cut_download_goes_on_where_it_stopped(server: Server, tmp_path: Path)
     assert not (tmp_path / "f.part").exists()
 
 
-def test_what_an_earlier_run_left_is_used(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "f.part").write_bytes(DATA[:1000])
+def leave(server: Server, part: Path, data: bytes, tag: str = '"v1"') -> None:
+    """What an earlier run has left."""
+    part.write_bytes(data)
+    part.with_name(part.name + ".from").write_text(f"{server.address}\n{tag}\n")
+
+
+@pytest.mark.parametrize("tag", ['"v1"', ""])
+def test_what_an_earlier_run_left_is_used(server: Server, tmp_path: Path, tag: str) -> None:
+    leave(server, tmp_path / "f.part", DATA[:1000], tag)
     fetch(server, tmp_path / "f")
     assert (tmp_path / "f").read_bytes() == DATA
     assert server.asked == ["bytes=1000-"]
-    (tmp_path / "g.part").write_bytes(DATA)
+    leave(server, tmp_path / "g.part", DATA, tag)
     fetch(server, tmp_path / "g")
     assert (tmp_path / "g").read_bytes() == DATA
+    assert {path.name for path in tmp_path.iterdir()} == {"f", "g"}
+
+
+def test_pieces_of_another_version_or_place_are_not_joined(server: Server, tmp_path: Path) -> None:
+    leave(server, tmp_path / "f.part", b"old" * 1000, '"v0"')
+    fetch(server, tmp_path / "f", None)
+    (tmp_path / "g.part").write_bytes(b"of something else")
+    fetch(server, tmp_path / "g", None)
+    assert (tmp_path / "f").read_bytes() == (tmp_path / "g").read_bytes() == DATA
+    assert server.asked == ["bytes=3000-", ""]
 
 
 def test_a_server_without_ranges_sends_all_again(server: Server, tmp_path: Path) -> None:
@@ -123,7 +143,7 @@ def test_a_busy_server_is_asked_again(server: Server, tmp_path: Path) -> None:
 
 def test_a_dead_connection_keeps_what_came(server: Server, tmp_path: Path) -> None:
     server.cuts, server.keep = 100, 0
-    (tmp_path / "f.part").write_bytes(DATA[:1000])
+    leave(server, tmp_path / "f.part", DATA[:1000])
     with pytest.raises(InputError, match="1000 bytes are kept"):
         fetch(server, tmp_path / "f")
     assert (tmp_path / "f.part").read_bytes() == DATA[:1000]

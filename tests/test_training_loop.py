@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from cinegan_cli.errors import CheckError, InputError, UsageError
-from cinegan_cli.training.loop import CHECKPOINT, LOG
+from cinegan_cli.errors import CheckError, InputError, OutputError, UsageError
+from cinegan_cli.training.loop import run
 from cinegan_cli.training.loop_config import LoopSettings
-from tests.training_task import LineSettings, train
+from cinegan_cli.training.run_folder import CHECKPOINT, LOG
+from tests.training_task import LineSettings, LineTask, train
 
 SCRIPT = Path(__file__).parent / "training_task.py"
 ROOT = Path(__file__).parents[1]
@@ -132,3 +133,83 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(InputError, match="cannot be resumed"):
         train(line, replace(loop, steps=4, resume=True))
+
+
+def test_the_signal_to_end_is_heeded_between_steps(tmp_path: Path) -> None:
+    whole, loop = settings(tmp_path / "whole", 9)
+    train(whole, loop)
+    part, loop = settings(tmp_path / "part", 9)
+
+    def end(what: str, done: int, total: int) -> None:
+        if done == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt, match=r"after step 4; .*--resume"):
+        run(LineTask(part, loop), loop, config=part, progress=end)
+    assert torch.load(tmp_path / "part" / CHECKPOINT, weights_only=True)["step"] == 4
+    train(part, replace(loop, resume=True))
+    assert losses(tmp_path / "whole") == losses(tmp_path / "part")
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line, loop = settings(tmp_path, 2)
+    train(line, loop)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+
+    def full(state: object, path: Path) -> None:
+        path.write_bytes(b"half of it")
+        raise RuntimeError("[enforce fail at inline_container.cc:862] . PytorchStreamWriter failed writing file")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OutputError, match=r"the last checkpoint is whole\); free some space"):
+        train(line, replace(loop, steps=4, resume=True))
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_weights_that_are_no_numbers_are_not_kept(tmp_path: Path) -> None:
+    """The loss is finite still: it is the one before the step."""
+    line, loop = settings(tmp_path, 3)
+    with pytest.raises(CheckError, match="step 1: the weights of the line are not finite; there is no checkpoint yet"):
+        train(replace(line, rate=float("inf")), replace(loop, steps=1))
+    train(line, loop)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    with pytest.raises(CheckError, match="the last good checkpoint"):
+        train(replace(line, rate=float("inf")), replace(loop, steps=4, resume=True))
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+def test_a_resumed_run_has_its_own_learning_rate(tmp_path: Path) -> None:
+    line, loop = settings(tmp_path, 2)
+    train(line, loop)
+    before = torch.load(tmp_path / CHECKPOINT, weights_only=True)["modules"]["line"]
+    task = LineTask(replace(line, rate=0.0), loop)
+    run(task, replace(loop, steps=3, resume=True), config=line, progress=lambda what, done, total: None)
+    after = torch.load(tmp_path / CHECKPOINT, weights_only=True)["modules"]["line"]
+    assert all(torch.equal(before[name], value) for name, value in after.items())
+    assert task.phases()[0].optimiser.param_groups[0]["lr"] == 0
+
+
+def test_a_step_that_does_not_fit_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def large(self: LineTask, samples: object, step: int) -> dict[str, torch.Tensor]:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    monkeypatch.setattr(LineTask, "_fit", large)
+    line, loop = settings(tmp_path, 2)
+    with pytest.raises(UsageError, match=r"--batch 4: not enough memory.*--accumulate"):
+        train(line, loop)
+
+
+def test_other_samples_a_step_are_refused(tmp_path: Path) -> None:
+    line, loop = settings(tmp_path, 2)
+    train(line, loop)
+    with pytest.raises(UsageError, match="begun with 4 samples a step, all processes together, and this makes 3"):
+        train(line, replace(loop, batch=3, steps=4, resume=True))
+
+
+def test_a_log_without_a_checkpoint_begins_anew(tmp_path: Path) -> None:
+    line, loop = settings(tmp_path, 3)
+    train(line, loop)
+    (tmp_path / CHECKPOINT).unlink()
+    train(line, replace(loop, resume=True))
+    assert [step for step, _ in losses(tmp_path)] == [1, 2, 3]

@@ -34,12 +34,13 @@ from cinegan_cli.evaluation.protocol import (
 )
 from cinegan_cli.evaluation.tables import Column, Results, Table, Value
 from cinegan_cli.pipeline import render
-from cinegan_cli.scene import Progress, Scene, prepare, silent
+from cinegan_cli.scene import Scene, prepare, silent
 from cinegan_cli.stages.inversion_generator import choose_models
 from cinegan_cli.stages.mask_files import read_for_photo
 from cinegan_cli.stages.motion_files import SUFFIXES, read_motion
 from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.stages.pictures import write_pictures
+from cinegan_cli.types import Progress
 
 FEWEST = 3  # frames that a loop, and a clip, must have
 SLOWEST, FASTEST = 0.01, 20.0  # factors on the speed that `--speed` takes
@@ -152,8 +153,11 @@ def normalised_speed(cases: Sequence[Case], options: Mapping[str, Any]) -> float
 
 def _case(clip: Clip, folder: Path, config: EvaluateConfig) -> Case | str:
     """The clip's photo, mask and motion as files in `folder`; or why it cannot be used."""
+    opening = list(clip.frames(FEWEST))
+    if len(opening) < FEWEST:
+        raise InputError(f"{clip.path}: has {len(opening)} frames, too few to see motion; name a longer clip")
     measured = measure_motion(clip.frames(max(FEWEST, round(config.window * clip.fps))), clip.fps)
-    first = next(clip.frames(1))
+    first = opening[0]
     photo, mask, motion = (folder / f"{clip.name}_{what}" for what in ("photo.png", "mask.png", "motion.npy"))
     write_pictures({photo: np.ascontiguousarray(first)})
     moving = _moving(clip, measured, photo, config)
@@ -188,6 +192,9 @@ def _given_loop(place: Path, clip: Clip) -> Clip:
     if path is None:
         raise InputError(f"{place}: holds no loop for {clip.name}; call it {clip.name}.mp4")
     loop = open_clip(path, max_side=max(clip.size), fps=clip.fps if path.is_dir() else None)
+    if abs(np.log(loop.size[0] / loop.size[1] * clip.size[1] / clip.size[0])) > 0.03:
+        shapes = " px, the clip ".join(f"{w}x{h}" for w, h in (loop.size, clip.size))
+        raise InputError(f"{path}: is {shapes}: another shape; make the loop from the clip's first frame")
     if abs(loop.fps / clip.fps - 1) > 0.02:
         raise InputError(f"{path}: has {loop.fps:g} frames per second, the clip {clip.fps:g}; make it at that rate")
     if sum(1 for _ in loop.frames(FEWEST)) < FEWEST:
@@ -217,7 +224,8 @@ def _compare_all(
     for method in methods:
         settings = {**options, "fps": case.clip.fps, **case.options, **method.options}
         if "move" in method.options:
-            settings.pop("mask", None)
+            for given in ("mask", "mask_network"):
+                settings.pop(given, None)
         setup = Config.from_options(**settings)
         key = (setup.mask, setup.motion, setup.inversion)
         if key not in scenes:

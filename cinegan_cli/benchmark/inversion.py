@@ -17,11 +17,12 @@ from cinegan_cli.evaluation.evaluate_config import EvaluateConfig
 from cinegan_cli.evaluation.fid import Features, frechet_distance
 from cinegan_cli.evaluation.protocol import Judges, distances, mean_figures, read_judges
 from cinegan_cli.evaluation.tables import Column, Results, Table, Value
-from cinegan_cli.scene import Inverted, Progress, invert_photo, silent
+from cinegan_cli.scene import Inverted, invert_photo, silent
 from cinegan_cli.stages.inversion import collapse
 from cinegan_cli.stages.inversion_bands import generator_bands
 from cinegan_cli.stages.inversion_generator import as_picture, choose_models
 from cinegan_cli.stages.precision import narrowed_for
+from cinegan_cli.types import Progress
 
 COLUMNS = (
     Column("method", "inversion"),

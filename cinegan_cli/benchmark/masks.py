@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import UnidentifiedImageError
 
 from cinegan_cli.benchmark.photos import MASK_SUFFIXES, Found, find_photos, named
 from cinegan_cli.config import Config
 from cinegan_cli.errors import InputError
 from cinegan_cli.evaluation.evaluate_config import EvaluateConfig
 from cinegan_cli.evaluation.tables import Column, Results, Table, Value
-from cinegan_cli.scene import Progress, find_mask, silent
+from cinegan_cli.scene import find_mask, pick_device, silent
+from cinegan_cli.stages.mask_network import read_networks
 from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.training.mask_data import IGNORE, SKY, STATIC, WATER, read_labels
 from cinegan_cli.training.mask_loss import Scores, score
-from cinegan_cli.types import Photo
+from cinegan_cli.types import Photo, Progress
 
 Labels = NDArray[np.uint8]
 
@@ -48,6 +48,8 @@ def run_masks(
     """
     pairs, rows, bare = [], [], 0
     setup = Config.from_options(**options)
+    if setup.mask.mask_network is not None:  # what is wrong with it is not that nothing moves
+        read_networks(setup.mask.mask_network, pick_device(setup.run.device))
     found = find_photos(paths, config.split)
     for done, each in enumerate(found):
         progress("finding masks", done, len(found))
@@ -83,10 +85,7 @@ def predicted_labels(path: Path, config: Config) -> tuple[Labels, float]:
 
 def read_truth(path: Path, photo: Photo) -> tuple[Labels, bool]:
     """A painted mask, uint8 [H, W] cut like the photo, and whether it tells sky from water. Raises InputError."""
-    try:
-        values = read_labels(path)
-    except (OSError, UnidentifiedImageError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a picture; paint the mask again") from error
+    values = read_labels(path)
     if (values.shape[1], values.shape[0]) != photo.source_size:
         found, wanted = (f"{w}x{h}" for w, h in (values.shape[::-1], photo.source_size))
         raise InputError(f"{path}: is {found} px, the photo {wanted}; paint masks at the photo's size")

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from cinegan_cli.config import Config
 from cinegan_cli.errors import InputError
 from cinegan_cli.evaluation.tables import Column, Results, Table, Value
-from cinegan_cli.scene import Progress, prepare, silent
+from cinegan_cli.scene import prepare, silent
 from cinegan_cli.stages.motion import make_motion
 from cinegan_cli.stages.motion_files import read_motion
-from cinegan_cli.types import Motion
+from cinegan_cli.types import Motion, Progress
 
 Field = NDArray[np.float32]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cinegan_cli.errors import InputError
+from cinegan_cli.training.data_set import read_manifest
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg")
@@ -61,11 +61,7 @@ def _is_photo(path: Path) -> bool:
 
 def _listed(folder: Path, split: str) -> list[Found]:
     manifest = folder / "manifest.csv"
-    try:
-        with manifest.open(newline="", encoding="utf-8") as lines:
-            rows = [(row["file"], row["split"]) for row in csv.DictReader(lines)]
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        raise InputError(f"{manifest}: cannot be read; it needs the columns file and split") from error
+    rows = [(row["file"], row["split"]) for row in read_manifest(manifest, require=("file", "split"))]
     found = [Found(folder / name, folder) for name, part in rows if part == split and _is_photo(folder / name)]
     if not found:
         parts = ", ".join(sorted({part for _, part in rows})) or "none"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from cinegan_cli.errors import InputError, ModelMissingError
+from cinegan_cli.errors import InputError, ModelMissingError, OutputError
 
 HEADER_KEY = "cinegan"  # the header's entry that holds our JSON
 _SCALE = ".scale_of_rows"  # beside a tensor packed as int8
@@ -30,13 +31,43 @@ class Bundle:
 
 
 def write_bundle(path: Path, bundle: Bundle) -> None:
-    """Write atomically: a reader sees the old file or the whole new one."""
+    """Write atomically: a reader sees the old file or the whole new one. Raises OutputError."""
     header = json.dumps({"kind": bundle.kind, "config": dict(bundle.config)}, sort_keys=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
-    save_file({k: v.contiguous() for k, v in bundle.tensors.items()}, temporary, metadata={HEADER_KEY: header})
-    temporary.chmod(0o644)  # safetensors makes it private
-    os.replace(temporary, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({k: v.contiguous() for k, v in bundle.tensors.items()}, temporary, metadata={HEADER_KEY: header})
+        temporary.chmod(0o644)  # safetensors makes it private
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise OutputError(
+            f"{path}: cannot be written: {reason}; choose a folder with space that you may write"
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def kind_of(path: Path) -> str | None:
+    """The kind of model in a file that `write_bundle` made, None for any other file."""
+    header = _header(path)
+    return str(header["kind"]) if "kind" in header else None
+
+
+def config_in(path: Path) -> Mapping[str, Any]:
+    """The configuration in a file that `write_bundle` made, empty for any other file."""
+    config = _header(path).get("config")
+    return config if isinstance(config, dict) else {}
+
+
+def _header(path: Path) -> Mapping[str, Any]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[HEADER_KEY])
+    except (SafetensorError, KeyError, ValueError, OSError):
+        return {}
+    return header if isinstance(header, dict) else {}
 
 
 def is_bundle(path: Path) -> bool:

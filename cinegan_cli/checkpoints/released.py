@@ -48,7 +48,10 @@ def read_released(path: Path) -> tuple[Kind, dict[str, Tensor], dict[str, Any]]:
 
     Of LPIPS it may be half, for `checkpoints.lpips.joined`.
     """
-    state = _unwrapped(read_state(path))
+    loaded = read_state(path)
+    if {"step", "modules", "optimisers"} <= loaded.keys():
+        raise InputError(f"{path}: the checkpoint of a training run; give the file that the run wrote to its --out")
+    state = _unwrapped(loaded)
     if is_nvidia(state):
         try:
             state = to_port(state)

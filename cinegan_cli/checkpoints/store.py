@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +15,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from cinegan_cli.checkpoints.bundle import HEADER_KEY, Bundle, unpack, write_bundle
-from cinegan_cli.checkpoints.lpips import backbone_of, joined
+from cinegan_cli.checkpoints.bundle import HEADER_KEY, unpack
 from cinegan_cli.checkpoints.networks import Kind, filled
-from cinegan_cli.checkpoints.registry import REGISTRY
-from cinegan_cli.checkpoints.released import read_released
-from cinegan_cli.errors import CineganError, InputError, ModelMissingError, OutputError, UsageError
+from cinegan_cli.errors import CineganError, InputError, ModelMissingError, UsageError
 from cinegan_cli.nn.classifier import ClassifierEnsemble, PixelClassifier
 from cinegan_cli.nn.encoder import Encoder
 from cinegan_cli.nn.lpips import Lpips
@@ -31,8 +28,6 @@ SHIPPED = Path(__file__).parents[1] / "weights" / "compact.safetensors"
 BUNDLE_KIND = "stylecinegan"
 SUFFIX = ".safetensors"
 DEFAULT_NAME = "lhq-1024"  # of a set
-LPIPS_NAME = "lpips"  # of one that holds nothing else
-MEAN_DRAWS = 4096  # of z, from which the mean w is computed when a set is made
 MOTIONS = ("sky", "water")
 
 
@@ -224,87 +219,6 @@ def open_bundle(path: Path) -> Models:
     if header.get("kind") != BUNDLE_KIND:
         raise InputError(f"{path}: holds a {header.get('kind')} file, not a set of models; give another file")
     return Models(path, header["config"], names)
-
-
-def import_files(files: Iterable[Path], name: str | None, *, licence: str, moves: Mapping[Path, str]) -> Models:
-    """Convert released files to one bundle, installed as `name`; parts that the set has already stay, or are replaced.
-
-    `name` is "lpips" by default when nothing else is in the files, else "lhq-1024". `moves` says of motion files
-    whether they move "sky" or "water" where their folder's name does not. Nothing is written before all files are
-    read. Raises InputError, UsageError.
-    """
-    read = [(file, *read_released(file)) for file in files]
-    name = name or (LPIPS_NAME if all(kind == "lpips" for _, kind, _, _ in read) else DEFAULT_NAME)
-    path = model_path(name)
-    before = open_bundle(path) if path.is_file() else None
-    config: dict[str, Any] = dict(before.config) if before else {"source": []}
-    tensors: dict[str, Tensor] = {} if before is None else all_tensors(before)
-    known = REGISTRY[name].licence if name in REGISTRY else ""
-    config["licence"] = licence or config.get("licence") or known
-    members: list[tuple[Path, dict[str, Tensor], dict[str, Any]]] = []
-    halves: dict[Path, dict[str, Tensor]] = {}
-    for file, kind, state, network in read:
-        config["source"] = [*config["source"], {"file": file.name, "sha256": sha256_of(file)}]
-        if kind == "lpips":
-            halves[file] = state
-            continue
-        module = filled(kind, network, state, file)  # checks every tensor
-        if kind == "mask":
-            members.append((file, state, network))
-            continue
-        prefix = f"motion.{_moved(file, moves)}" if kind == "motion" else str(kind)
-        if kind == "motion":
-            config["motion"] = {**config.get("motion", {}), _moved(file, moves): network}
-        else:
-            config[kind] = network
-        tensors = _replaced(tensors, prefix, state)
-        if isinstance(module, Generator):
-            tensors["mean_w"] = module.mean_w(MEAN_DRAWS, seed=0)
-    if members:
-        tensors = _replaced(tensors, "mask", _mask_tensors(members))
-        config["mask"] = {"members": len(members), "network": members[0][2]}
-    if halves:
-        whole = joined(halves)
-        config["lpips"] = {"backbone": backbone_of(whole)}
-        tensors = _replaced(tensors, "lpips", whole)
-    return _install(path, Bundle(BUNDLE_KIND, config, tensors))
-
-
-def _replaced(tensors: Mapping[str, Tensor], prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`tensors` with `state`, and nothing else, under the prefix."""
-    kept = {name: value for name, value in tensors.items() if not name.startswith(prefix + ".")}
-    return kept | {f"{prefix}.{name}": value for name, value in state.items()}
-
-
-def _install(path: Path, bundle: Bundle) -> Models:
-    try:
-        write_bundle(path, bundle)
-        record(path)
-    except (OSError, SafetensorError) as error:
-        raise OutputError(f"{path}: cannot be written ({error}); set CINEGAN_HOME to a folder with space") from error
-    return open_bundle(path)
-
-
-def _mask_tensors(members: list[tuple[Path, dict[str, Tensor], dict[str, Any]]]) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = {}
-    for k, (file, state, network) in enumerate(sorted(members, key=lambda member: member[0].name)):
-        if network != members[0][2]:
-            raise InputError(f"{file}: a classifier of another shape than {members[0][0].name}; import one ensemble")
-        tensors |= {f"{k}.{key}": value for key, value in state.items()}
-    return tensors
-
-
-def _moved(file: Path, moves: Mapping[Path, str]) -> str:
-    """What a motion network moves: as told, or from the names of its folders."""
-    if file in moves:
-        return moves[file]
-    for part in reversed(file.resolve().parts):
-        lower = part.lower()
-        if "sky" in lower:
-            return "sky"
-        if "fluid" in lower or "water" in lower:
-            return "water"
-    raise UsageError(f"{file}: a motion network of what? say --sky {file} or --water {file}")
 
 
 def all_tensors(models: Models) -> dict[str, Tensor]:

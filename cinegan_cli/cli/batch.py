@@ -11,7 +11,7 @@ from pathlib import Path
 from cinegan_cli.cli.options import Printer
 from cinegan_cli.cli.runs import animate_one, with_outputs
 from cinegan_cli.config import Config
-from cinegan_cli.errors import BatchError, CineganError, InputError, UsageError
+from cinegan_cli.errors import BatchError, CineganError, InputError, UsageError, unexpected
 
 PHOTO_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif"}
 
@@ -20,6 +20,8 @@ Plan = Mapping[Path, tuple[Path, ...]]  # photo → its outputs
 
 def animate_folder(folder: Path, config: Config, printer: Printer, *, sidecar: bool, dry_run: bool) -> None:
     """Render every photo below `folder`. Raises `BatchError` at the end when some failed, naming them."""
+    from cinegan_cli.stages.video import is_finished
+
     plan = plan_folder(folder, config)
     printer = replace(printer, collected=[])
     failures: list[str] = []
@@ -30,9 +32,10 @@ def animate_folder(folder: Path, config: Config, printer: Printer, *, sidecar: b
             continue
         try:
             animate_one(photo, with_outputs(config, outputs), printer, sidecar=sidecar, dry_run=dry_run)
-        except CineganError as error:
-            failures.append(str(error))
-            printer.notice(str(error))
+        except Exception as error:  # whatever it is, the other photos are not to blame
+            reason = str(error) if isinstance(error, CineganError) else f"{photo}: {unexpected(error)}"
+            failures.append(reason)
+            printer.notice(reason)
     if skipped:
         printer.notice(f"{skipped} of {len(plan)} photos were done already; --overwrite renders them again")
     printer.finish()
@@ -45,6 +48,8 @@ def plan_folder(folder: Path, config: Config) -> Plan:
 
     Raises `InputError` when there are none, `UsageError` when --out is no folder and no pattern.
     """
+    from cinegan_cli.stages.video import files_of
+
     photos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file())
     names = Counter(photo.with_suffix("") for photo in photos)
     plan = {}
@@ -52,26 +57,12 @@ def plan_folder(folder: Path, config: Config) -> Plan:
         name = photo.relative_to(folder)
         stem = name.with_suffix("") if names[photo.with_suffix("")] == 1 else name  # a.png beside a.jpg: keep both
         plan[photo] = tuple(place(out, stem, config) for out in config.video.out)
-    masks = {os.path.realpath(path) for path in (config.mask.mask, config.mask.freeze) if path is not None}
-    made = {output_key(output) for outputs in plan.values() for output in outputs}
-    plan = {
-        photo: outputs
-        for photo, outputs in plan.items()
-        if os.path.realpath(photo) not in masks and made.isdisjoint((output_key(photo), frames_key(photo)))
-    }
+    others = {os.path.realpath(path) for path in (config.mask.mask, config.mask.freeze) if path is not None}
+    others |= {os.path.realpath(f) for outputs in plan.values() for output in outputs for f in files_of(output)}
+    plan = {photo: outputs for photo, outputs in plan.items() if os.path.realpath(photo) not in others}
     if not plan:
         raise InputError(f"{folder}: no photos in this folder ({', '.join(sorted(PHOTO_SUFFIXES))})")
     return plan
-
-
-def output_key(output: Path) -> str:
-    """A name that two paths of the same output share; for a pattern of frames, that of their folder."""
-    return frames_key(output) if "%" in output.name else os.path.realpath(output)
-
-
-def frames_key(frame: Path) -> str:
-    """The key of the frames among which a file lies."""
-    return os.path.realpath(frame.parent) + os.sep
 
 
 def place(out: Path, stem: Path, config: Config) -> Path:
@@ -81,10 +72,3 @@ def place(out: Path, stem: Path, config: Config) -> Path:
     if out.suffix:
         raise UsageError(f"--out {out}: for a folder of photos name a folder, or a pattern such as loops/*{out.suffix}")
     return out / stem.with_name(stem.name + (".gif" if config.video.preset == "gif" else ".mp4"))
-
-
-def is_finished(output: Path) -> bool:
-    """Outputs appear under their name only when complete, so one that exists is finished."""
-    if "%" not in output.name:
-        return output.exists()
-    return output.parent.is_dir() and any(not file.name.startswith(".") for file in output.parent.iterdir())

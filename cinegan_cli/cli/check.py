@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from cinegan_cli.cli.options import Printer, output_options
-from cinegan_cli.errors import ExitStatus
+from cinegan_cli.errors import ExitStatus, UsageError
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--photo", type=click.Path(path_type=Path), help="The photo, to check that static pixels are its own.")
+@click.option("--photo", type=click.Path(path_type=Path), help="The photo that static pixels must equal; with --mask.")
 @click.option("--mask", type=click.Path(path_type=Path), help="What may move (white); with --photo.")
 @output_options
 def check(file: Path, photo: Path | None, mask: Path | None, quiet: bool, as_json: bool) -> int:
@@ -21,6 +21,8 @@ def check(file: Path, photo: Path | None, mask: Path | None, quiet: bool, as_jso
 
     Exit status 0 when every finding passes, 7 when one fails.
     """
+    if (photo is None) != (mask is None):
+        raise UsageError("--photo and --mask go together: what the mask leaves black must be the photo's")
     from cinegan_cli.evaluation.loop_check import check_loop
 
     report = check_loop(file, photo=photo, mask=mask)

@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options, require_suffix
-from cinegan_cli.config import RENDERING, InversionConfig, LoopConfig, MotionConfig, RunConfig, section_from
+from cinegan_cli.config import RENDERING, InversionConfig, LoopConfig, MaskConfig, MotionConfig, RunConfig, section_from
 from cinegan_cli.errors import UsageError
 from cinegan_cli.evaluation.evaluate_config import EvaluateConfig
 
 if TYPE_CHECKING:
     from cinegan_cli.evaluation.tables import Results
-    from cinegan_cli.scene import Progress
+    from cinegan_cli.types import Progress
 
-RENDERED = {"seconds", "motion_network"}  # by name those settings of rendering that only some tables read
+RENDERED = {
+    "seconds",
+    "motion_network",
+    "mask_network",
+}  # by name those settings of rendering that only some tables read
 OWN = {*(f.name for f in fields(EvaluateConfig)), *RENDERED}
 CLIPS = OWN - {"split"}
 READ = {  # table → those of OWN that it reads
     "clips": CLIPS,
     "ablation": CLIPS,
     "inversion": {"max_side", "lpips", "fid", "split", "csv", "overwrite"},
-    "mask_iou": {"masks", "split", "csv", "overwrite"},
+    "mask_iou": {"masks", "split", "csv", "overwrite", "mask_network"},
     "motion_error": {"csv", "overwrite", "motion_network"},
 }
 
@@ -38,6 +42,7 @@ READ = {  # table → those of OWN that it reads
 @config_options(EvaluateConfig)
 @config_options(LoopConfig, without=tuple(f.name for f in fields(LoopConfig) if f.name != "seconds"))
 @config_options(InversionConfig, without=("latents", *RENDERING))
+@config_options(MaskConfig, without=tuple(f.name for f in fields(MaskConfig) if f.name != "mask_network"))
 @config_options(MotionConfig, without=tuple(f.name for f in fields(MotionConfig) if f.name != "motion_network"))
 @config_options(RunConfig, without=("strict",))
 @output_options
@@ -91,8 +96,9 @@ def one_of(tables: dict[str, bool]) -> str:
 
 def require_read(typed: dict[str, Any], table: str) -> None:
     """Raise UsageError for an option that the table does not heed."""
-    if table in ("clips", "ablation") and "motion_network" in typed and not typed.get("predicted"):
-        raise UsageError("--motion-network: the clips' own motion is used; say --predicted as well")
+    for name in ("motion", "mask"):
+        if table in ("clips", "ablation") and f"{name}_network" in typed and not typed.get("predicted"):
+            raise UsageError(f"--{name}-network: the clips' own {name} is used; say --predicted as well")
     unread = sorted((typed.keys() & OWN) - READ[table])
     if unread:
         against = "needs --inversion or --mask-iou" if table == "clips" else f"does not go with {_option(table)}"

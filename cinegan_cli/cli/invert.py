@@ -20,24 +20,25 @@ from cinegan_cli.config import RENDERING, Config, InversionConfig, PhotoConfig, 
     help="The photo beside what the generator makes of it: a .png.  [default: beside the latents]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@config_options(PhotoConfig, InversionConfig, RunConfig, without=("latents", *RENDERING))
+@config_options(PhotoConfig, InversionConfig, RunConfig, without=("latents", "strict", *RENDERING))
 @output_options
 def invert(
     photo: Path, out: Path, picture: Path | None, overwrite: bool, quiet: bool, as_json: bool, **options: Any
 ) -> None:
     """Find the latents (w+ and D10) with which a StyleGAN2 generator makes PHOTO.
 
-    `cinegan animate --latents` takes them up again. Needs a generator and its encoder: see `cinegan models`.
+    `cinegan animate --latents` takes them up again. The generator is the one installed, else the shipped one: see
+    `cinegan models`.
     """
     picture = picture or out.with_name(out.stem + "_reconstruction.png")
     require_suffix(out, (".safetensors",), "--out")
     require_suffix(picture, (".png",), "--picture")
     config = Config.from_options(**{"backbone": "stylegan2", **given(options)})
-    from cinegan_cli.scene import invert_photo
+    from cinegan_cli.scene import input_files, invert_photo
     from cinegan_cli.stages.inversion_files import write_latents
     from cinegan_cli.stages.pictures import require_free, write_pictures
 
-    require_free((out, picture), overwrite, inputs=(photo,))
+    require_free((out, picture), overwrite, inputs=input_files(photo, config))
     printer = Printer(quiet, as_json)
     with printer.progress() as progress:
         inverted = invert_photo(photo, config, progress=progress)

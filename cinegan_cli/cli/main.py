@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from cinegan_cli import __version__
-from cinegan_cli.errors import CineganError, ExitStatus
+from cinegan_cli.errors import CineganError, ExitStatus, one_line, unexpected
 
 COMMANDS = {  # name → module of `cinegan_cli.cli` that holds a command of that name, imported when it is used
     "animate": "animate",
@@ -28,6 +29,13 @@ COMMANDS = {  # name → module of `cinegan_cli.cli` that holds a command of tha
     "train": "train",
     "doctor": "doctor",
     "completion": "completion",
+}
+
+REFUSALS = {  # by the system's number: what to do, and the status
+    errno.ENAMETOOLONG: ("give a shorter name", ExitStatus.INPUT),
+    errno.EACCES: ("check its permissions", ExitStatus.INPUT),
+    errno.ENOSPC: ("free some space", ExitStatus.ENCODER),
+    errno.EROFS: ("choose another place", ExitStatus.ENCODER),
 }
 
 
@@ -78,24 +86,30 @@ def run(arguments: list[str]) -> int:
         with _stopping_once():
             outcome: Any = cinegan.main(arguments, prog_name="cinegan", standalone_mode=False)
         return int(outcome or ExitStatus.OK)
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted; nothing unfinished was left behind", ExitStatus.INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        said = one_line(str(error.__cause__ or error))  # click makes its own of a KeyboardInterrupt
+        return _fail(said or "interrupted; nothing unfinished was left behind", ExitStatus.INTERRUPTED)
     except click.ClickException as error:
         return _fail(_advised(error), ExitStatus.USAGE)
     except CineganError as error:
         if "--traceback" in arguments:
             raise
-        return _fail(_one_line(str(error)), error.status)
+        return _fail(one_line(str(error)), error.status)
     except SystemExit as ended:
         # Click ends by itself after a completion, and with 1 when the reader of our output has gone, as with `| head`.
         return ExitStatus.OK if ended.code == 1 else int(ended.code or 0)
     except Exception as error:
         if "--traceback" in arguments:
             raise
-        if _out_of_memory(error):
-            return _fail("not enough memory for this picture; try a smaller --max-side", ExitStatus.INTERNAL)
-        what = f"internal error: {type(error).__name__}: {_one_line(str(error))}"
-        return _fail(f"{what}; please report it with the output of `cinegan --traceback ...`", ExitStatus.INTERNAL)
+        return _refused(error) if isinstance(error, OSError) else _fail(unexpected(error), ExitStatus.INTERNAL)
+
+
+def _refused(error: OSError) -> int:
+    """What the system says of a file, wherever it was touched."""
+    if error.errno not in REFUSALS:
+        return _fail(unexpected(error), ExitStatus.INTERNAL)
+    advice, status = REFUSALS[error.errno]
+    return _fail(one_line(f"{error.filename or 'a file'}: {error.strerror}; {advice}"), status)
 
 
 def _fail(message: str, status: ExitStatus) -> int:
@@ -105,19 +119,9 @@ def _fail(message: str, status: ExitStatus) -> int:
 
 def _advised(error: click.ClickException) -> str:
     """What click says, and where to read on."""
-    message = _one_line(error.format_message())
+    message = one_line(error.format_message())
     context = getattr(error, "ctx", None)
     return message if context is None else f"{message.rstrip('.')}; see {context.command_path} --help"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Python's own error, or what torch (CPU, CUDA) and OpenCV say."""
-    phrases = ("can't allocate memory", "out of memory", "Insufficient memory")
-    return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases)
 
 
 @contextmanager

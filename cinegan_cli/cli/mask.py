@@ -28,12 +28,12 @@ def mask(
     for path in (out, overlay):
         require_suffix(path, (".png",), "--out" if path is out else "--overlay")
     config = Config.from_options(**given(options))
-    from cinegan_cli.scene import find_mask
+    from cinegan_cli.scene import find_mask, input_files
     from cinegan_cli.stages.mask import mask_to_u8
     from cinegan_cli.stages.mask import overlay as tinted
     from cinegan_cli.stages.pictures import require_free, write_pictures
 
-    require_free((out, overlay), overwrite, inputs=(photo, config.mask.mask, config.mask.freeze))
+    require_free((out, overlay), overwrite, inputs=input_files(photo, config))
     picture, found, _ = find_mask(photo, config)
     write_pictures({out: mask_to_u8(found).numpy(), overlay: tinted(picture, found).numpy()})
     printer = Printer(quiet, as_json)

@@ -42,7 +42,10 @@ def list_models(quiet: bool, as_json: bool) -> None:
 
 @models.command("import")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--name", help="Name of the set; parts it has stay.  [default: lhq-1024; lpips for LPIPS alone]")
+@click.option(
+    "--name",
+    help="Name of the set; its other parts stay.  [default: that of a trained set's file; lpips; lhq-1024]",
+)
 @click.option("--licence", default="", help="Licence of the weights, to be kept with them.")
 @click.option("--sky", type=click.Path(path_type=Path), multiple=True, help="Motion network for skies.")
 @click.option("--water", type=click.Path(path_type=Path), multiple=True, help="Motion network for water.")
@@ -58,11 +61,13 @@ def import_models(
 ) -> None:
     """Convert released checkpoints (generator, encoder, mask and motion networks, LPIPS) to one installed bundle.
 
+    Sets that `cinegan train` wrote are taken part by part; they can also be used where they lie, with --models FILE.
+
     What a file is, its tensors say; whether a motion network is for sky or water, its folder's name, or --sky and
     --water. LPIPS comes as two files, in any order: torchvision's AlexNet or VGG-16, and the heads for it. No code in
     a file is ever run.
     """
-    from cinegan_cli.checkpoints.store import import_files
+    from cinegan_cli.checkpoints.imports import import_files
 
     moves = {**dict.fromkeys(sky, "sky"), **dict.fromkeys(water, "water")}
     every = tuple(dict.fromkeys((*files, *sky, *water)))

@@ -16,7 +16,7 @@ from cinegan_cli.config import base_type, choices, settings
 from cinegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from cinegan_cli.scene import Progress
+    from cinegan_cli.types import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

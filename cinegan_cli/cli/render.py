@@ -24,5 +24,5 @@ def render(photo: Path, quiet: bool, as_json: bool, **options: Any) -> None:
     """Render PHOTO with a mask and a motion file: the last stages of `animate` alone."""
     from cinegan_cli.cli.runs import animate_one, resolve
 
-    photo, config = resolve(photo, given(options), None)
+    photo, config = resolve(photo, {"backbone": "pyramid", **given(options)}, None)
     animate_one(photo, config, Printer(quiet, as_json), sidecar=False, dry_run=False)

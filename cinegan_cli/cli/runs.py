@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cinegan_cli.cli.options import Printer
-from cinegan_cli.config import PRESETS, PREVIEW, Config
-from cinegan_cli.errors import CheckError, InputError, OutputError, UsageError
+from cinegan_cli.config import PRESETS, PREVIEW, Config, base_type, settings
+from cinegan_cli.errors import InputError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from cinegan_cli.pipeline import Summary
 
 SIDECAR_KEYS = {"cinegan", "photo", "options"}
-PATH_OPTIONS = ("mask", "freeze", "motion", "hints", "latents")  # files that a sidecar names relative to its own folder
+# files that a sidecar names relative to its own folder; the last two only where they name a file
+PATH_OPTIONS = (*(f.name for f, hint in settings() if base_type(hint) is Path), "target", "models")
 
 
 def resolve(
@@ -64,17 +65,6 @@ def animate_one(photo: Path, config: Config, printer: Printer, *, sidecar: bool,
     for notice in summary.notices:
         printer.notice(notice)
     printer.result(describe(summary), summary.as_dict())
-    if config.run.strict:
-        require_clean(summary, config, photo)
-
-
-def require_clean(summary: Summary, config: Config, photo: Path) -> None:
-    """Raise `CheckError` when the frames are not a clean loop (--strict). A dissolve's steps differ by design."""
-    from cinegan_cli.evaluation.loop_check import motion_findings
-
-    for finding in motion_findings(summary.loop, exact=True) if config.loop.loop == "flow" else ():
-        if not finding.passed:
-            raise CheckError(f"{photo}: {finding.name}: {finding.sentence}; try --speed 0.5 or another --motion")
 
 
 def print_plan(photo: Path, config: Config, printer: Printer) -> None:
@@ -129,10 +119,12 @@ def _size(count: int) -> str:
 
 
 def sidecar_path(output: Path) -> Path:
-    """loop.mp4 → loop.json; frames/%04d.png → frames.json; %04d.png → frames.json."""
+    """loop.mp4 → loop.json; frames/%04d.png, %04d.png → frames.json; loops/lake_%04d.png → loops/lake.json."""
     if output.suffix.lower() != ".png":
         return output.with_suffix(".json")
-    folder = output.parent
+    folder, name = output.parent, output.name.partition("%")[0].rstrip("_-. ")
+    if name:
+        return folder / f"{name}.json"
     return folder / "frames.json" if folder.name in ("", "..") else folder.with_name(folder.name + ".json")
 
 
@@ -149,10 +141,10 @@ def write_sidecar(path: Path, photo: Path, config: Config) -> None:
     from cinegan_cli import __version__
 
     options = config.options()
-    for name in PATH_OPTIONS:
-        if name in options:
-            options[name] = os.path.relpath(options[name], path.parent)
     options.pop("out", None)
+    for name in PATH_OPTIONS:
+        if name in options and os.path.isfile(options[name]):
+            options[name] = os.path.relpath(options[name], path.parent)
     options.pop("overwrite", None)
     values = {"cinegan": __version__, "photo": os.path.relpath(photo, path.parent), "options": options}
     temporary = path.with_name(path.name + ".part")
@@ -180,8 +172,9 @@ def read_sidecar(path: Path) -> tuple[Path, dict[str, Any]]:
         raise InputError(f"{path}: not a settings file of cinegan; --from takes the .json beside a loop")
     options = dict(values["options"])
     for name in PATH_OPTIONS:
-        if name in options:
-            options[name] = path.parent / str(options[name])
+        moved = path.parent / str(options.get(name))
+        if name in options and (name not in ("target", "models") or moved.is_file()):
+            options[name] = str(moved)
     return path.parent / str(values["photo"]), options
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +49,20 @@ def style(
     if photo is None or "target" not in typed:
         raise UsageError("name a photo and a look, such as `cinegan style photo.png --target sunset`")
     name = "".join(c if c.isalnum() else "-" for c in Path(typed["target"]).stem).strip("-")
-    typed.setdefault("out", (Path(f"{photo.stem}_{name}.mp4"),))
+    typed.setdefault("out", (Path(f"{photo.stem}_{name}" + (".gif" if typed.get("preset") == "gif" else ".mp4")),))
     photo, config = resolve(photo, typed, None, preview=preview)
     stills = tuple(path for path in config.video.out if path.suffix.lower() in STILLS and "%" not in path.name)
     loops = tuple(path for path in config.video.out if path not in stills)
     if config.style.cycle and not loops:
         raise UsageError("--cycle: needs a loop; name a .mp4 (or .webm, .gif, ...) with --out")
+    if stills and loops:
+        printer = replace(printer, collected=[])
     if stills:
         write_stills(photo, with_outputs(config, stills), printer, dry_run=dry_run)
     if loops:
         animate_one(photo, with_outputs(config, loops), printer, sidecar=sidecar, dry_run=dry_run)
+    if stills and loops:
+        printer.finish()
 
 
 def print_looks(printer: Printer) -> None:
@@ -74,11 +78,11 @@ def print_looks(printer: Printer) -> None:
 
 def write_stills(photo: Path, config: Config, printer: Printer, *, dry_run: bool) -> None:
     """The photo in the look, as pictures."""
-    from cinegan_cli.scene import style_photo
+    from cinegan_cli.scene import input_files, style_photo
     from cinegan_cli.stages.pictures import require_free, write_pictures
 
     paths = config.video.out
-    require_free(paths, config.video.overwrite, inputs=(photo, config.mask.mask, config.mask.freeze))
+    require_free(paths, config.video.overwrite, inputs=input_files(photo, config))
     if dry_run:
         printer.result("\n".join(f"would write {path}" for path in paths), {"outputs": [str(p) for p in paths]})
         return

@@ -27,7 +27,8 @@ def train() -> None:
 def mask(quiet: bool, as_json: bool, **options: Any) -> None:
     """Train the networks that find sky and water, on photos with painted masks.
 
-    The data are laid out as the README says: photos/NAME.jpg and annotated/NAME_mask.png (0 static, 1 sky, 2 water).
+    The data are a folder such as `cinegan data from-photos` makes: manifest.csv, photos/NAME.jpg, and of some of them
+    annotated/NAME_mask.png (0 static, 1 sky, 2 water).
     """
     train_on_the_loop("mask", MaskSettings, MaskLoop, options, Printer(quiet, as_json))
 

@@ -32,7 +32,12 @@ class Clip:
 
     def frames(self, count: int | None = None) -> Iterator[Frame]:
         """Its first `count` frames, uint8 [H, W, 3]; all by default. Raises InputError when the file is damaged."""
-        for frame in islice(read_frames(self.path), count):
+        shape = None
+        for n, frame in enumerate(islice(read_frames(self.path), count)):
+            shape = shape or frame.shape
+            if frame.shape != shape:
+                sizes = " px, the first one ".join(f"{s[1]}x{s[0]}" for s in (frame.shape, shape))
+                raise InputError(f"{self.path}: frame {n + 1} is {sizes}; name the frames of one clip")
             yield reduced(frame, self.size)
 
 

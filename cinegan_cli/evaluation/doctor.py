@@ -88,7 +88,7 @@ def _ffmpeg() -> Diagnosis:
 
 def _weights() -> Diagnosis:
     if not WEIGHTS.is_file():
-        return Diagnosis("mask network", "missing", f"{WEIGHTS} is not there; install cinegan again, or give --mask")
+        return Diagnosis("mask network", "broken", f"{WEIGHTS} is not there; install cinegan again, or give --mask")
     return Diagnosis("mask network", "ok", f"{WEIGHTS.name}, {WEIGHTS.stat().st_size / 1e6:.1f} MB")
 
 

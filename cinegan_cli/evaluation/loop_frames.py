@@ -68,17 +68,31 @@ def _by_number(file: Path) -> tuple[int, str]:
 def _picture_frames(path: Path) -> Iterator[Frame]:
     try:
         with Image.open(path) as image:
-            unit = 0.0
-            for frame in ImageSequence.Iterator(image):
+            shown = [_duration(frame) for frame in ImageSequence.Iterator(image)]
+            unit = min((duration for duration in shown if duration > 0), default=0.0)
+            for frame, duration in zip(ImageSequence.Iterator(image), shown, strict=True):
                 pixels = np.array(frame.convert("RGB"))
-                shown = float(image.info.get("duration", 0) or 0)
-                unit = unit or shown
                 # Encoders merge equal frames into one that is shown longer: they are told apart again here.
-                for _ in range(min(100, max(1, round(shown / unit))) if unit else 1):
+                for _ in range(min(100, max(1, round(duration / unit))) if unit else 1):
                     yield pixels
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: the animated picture cannot be read ({reason}); write it again") from None
+
+
+def _duration(frame: Image.Image) -> float:
+    """Milliseconds; those of a WebP frame are only known once it is decoded."""
+    frame.load()
+    return float(frame.info.get("duration", 0) or 0)
+
+
+def _plainly(said: str) -> str:
+    """What ffmpeg said, without its own names and addresses; what happens most often in words."""
+    if "moov atom not found" in said:
+        return "it is cut off: its table of contents is missing"
+    if "matches no streams" in said:
+        return "there is no picture in it"
+    return " ".join(re.sub(r"\[[^\]]*@ 0x[0-9a-f]+\]", "", said).split()) or "no frames in it"
 
 
 def _video_frames(path: Path) -> Iterator[Frame]:
@@ -109,7 +123,7 @@ def _video_frames(path: Path) -> Iterator[Frame]:
             yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
         if process.wait() or magic or not count:
             listener.join()
-            reason = " ".join(b" ".join(said).decode(errors="replace").split()) or "no frames in it"
+            reason = _plainly(b" ".join(said).decode(errors="replace"))
             raise InputError(f"{path}: the video cannot be read ({reason}); write it again")
     finally:
         process.kill()

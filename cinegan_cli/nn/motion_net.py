@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 STRIDE = 32  # sides of the input are multiples of this
 CHANNELS = 13  # of the input, see `MotionNet`
-SPREAD = 5  # halvings over which arrows are carried
 
 
 @dataclass(frozen=True)

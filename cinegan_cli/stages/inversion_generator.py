@@ -7,7 +7,6 @@ feature D10 that carries the photo's layout; the layers after D10 make the pictu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,13 +21,11 @@ from cinegan_cli.stages.inversion import low_pass
 from cinegan_cli.stages.inversion_files import D10_SIDE, read_latents
 from cinegan_cli.stages.mask_votes import fits, votes
 from cinegan_cli.stages.precision import narrowed, narrowed_for
-from cinegan_cli.types import Latents, Photo
+from cinegan_cli.types import Latents, Photo, Progress
 
 MOST_CELLS = 3 * D10_SIDE**2  # of D10: a 3:1 panorama; wider ones get a coarser grid, not more memory
 RATE = 0.01  # of Adam, for w+; features move in units of their own deviation
 EDGE_SHARE = 0.2  # of the bands' distance in the loss, the weight that the paper gives to LPIPS
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from cinegan_cli.config import MaskConfig
-from cinegan_cli.errors import InputError
+from cinegan_cli.errors import InputError, UsageError
 from cinegan_cli.stages.mask_files import read_for_photo
-from cinegan_cli.stages.mask_network import predict
+from cinegan_cli.stages.mask_network import WEIGHTS, predict
 from cinegan_cli.stages.mask_refine import clean, refine, settle
 from cinegan_cli.types import Mask, Photo
 
@@ -28,9 +28,12 @@ def make_mask(photo: Photo, config: MaskConfig, *, device: torch.device, seen: T
     """What moves in `photo`: `--mask` as given, else the network's sky and water; `--freeze` wins over both.
 
     `seen` [3, h, w] are probabilities of (static, sky, water) over the whole photo from another network, taken in place
-    of the shipped one's. Raises InputError when a file cannot be used or nothing moves, ModelMissingError when the
-    shipped network is not installed.
+    of the shipped one's, but not of `--mask-network`'s. Raises InputError when a file cannot be used or nothing moves,
+    UsageError for `--mask-network` where no network is asked, ModelMissingError when it is not there.
     """
+    if config.mask_network is not None and not needs_prediction(config):
+        other = "--mask" if config.mask is not None else "--move everything"
+        raise UsageError(f"--mask-network and {other}: both say what moves; give one of them")
     mask = _predicted(photo, config, device, seen) if needs_prediction(config) else _given(photo, config)
     if config.freeze is None:
         return mask
@@ -61,8 +64,8 @@ def _predicted(photo: Photo, config: MaskConfig, device: torch.device, votes: Te
     """The network's mask of the part of the picture that comes from the file; padding is static."""
     left, top, right, bottom = _inner(photo)
     picture = photo.pixels_u8[top:bottom, left:right].contiguous()
-    if votes is None:
-        seen = predict(picture, device=device).numpy()  # [3, h, w]
+    if votes is None or config.mask_network is not None:
+        seen = predict(picture, device=device, weights=config.mask_network or WEIGHTS).numpy()  # [3, h, w]
     else:
         rows, columns = votes.shape[1] / photo.size[1], votes.shape[2] / photo.size[0]
         inside = votes[:, round(top * rows) : round(bottom * rows), round(left * columns) : round(right * columns)]

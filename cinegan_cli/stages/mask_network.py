@@ -1,4 +1,4 @@
-"""What the shipped network sees in a photo: probabilities of static, sky and water."""
+"""What a mask network sees in a photo, the shipped one or another: probabilities of static, sky and water."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cinegan_cli.checkpoints.bundle import load_strictly, read_bundle, unpack
+from cinegan_cli.checkpoints.bundle import load_strictly, read_bundle, require_finite, unpack
+from cinegan_cli.errors import InputError
 from cinegan_cli.nn.segmentation import SegmentationNet, network_of, network_size
 
 # sizes over the trained one: held-out photos gain 1.3 % of mean IoU at 1.5, and little more at 1.75
@@ -23,13 +24,18 @@ def predict(picture: Tensor, *, device: torch.device, weights: Path = WEIGHTS) -
     """Probabilities [3, h, w] of (static, sky, water), float32 on the CPU, at half the largest input's size.
 
     picture: uint8 [H, W, 3] RGB, any size. Mean over the members of the ensemble and over the mirrored picture.
-    Raises ModelMissingError when `weights` is not there.
+    Raises ModelMissingError when `weights` is not there, InputError when it is damaged or something else.
     """
-    members = _load(weights, weights.stat().st_mtime_ns if weights.is_file() else 0, device)
+    members = read_networks(weights, device)
     seen = [_look(net, picture, round(scale * net.config.side), device) for net in members for scale in _SCALES]
     size = max((p.shape[1:] for p in seen), key=sum)
     alike = [F.interpolate(p[None], size=size, mode="bilinear")[0] for p in seen]
     return torch.stack(alike).mean(0)
+
+
+def read_networks(weights: Path, device: torch.device) -> tuple[SegmentationNet, ...]:
+    """The ensemble in a file. Raises ModelMissingError when there is none, InputError when it is something else."""
+    return _load(weights, weights.stat().st_mtime_ns if weights.is_file() else 0, device)
 
 
 def _look(net: SegmentationNet, picture: Tensor, side: int, device: torch.device) -> Tensor:
@@ -55,9 +61,14 @@ def network_input(picture: Tensor, side: int) -> Tensor:
 def _load(weights: Path, _changed: int, device: torch.device) -> tuple[SegmentationNet, ...]:
     """The ensemble's networks, loaded once per file, its time of change, and device."""
     bundle = read_bundle(weights, "mask")
+    require_finite("mask network", bundle.tensors, weights)
     members = []
-    for k in range(int(bundle.config["members"])):
-        net = network_of(bundle.config["network"])
+    try:
+        count, config = int(bundle.config["members"]), bundle.config["network"]
+        networks = [network_of(config) for _ in range(count)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{weights}: not of a known form ({error}); train it again") from error
+    for k, net in enumerate(networks):
         own = {name.split(".", 1)[1]: t for name, t in bundle.tensors.items() if name.startswith(f"{k}.")}
         load_strictly(net, unpack(own), weights)
         members.append(net.eval().requires_grad_(False).to(device))

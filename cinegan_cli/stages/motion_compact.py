@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cinegan_cli.checkpoints.bundle import load_strictly, read_bundle, unpack
+from cinegan_cli.checkpoints.bundle import load_strictly, read_bundle, require_finite, unpack
+from cinegan_cli.errors import InputError
 from cinegan_cli.nn.motion_net import MotionNet, MotionNetConfig
 from cinegan_cli.stages.motion_hints import Marks
 from cinegan_cli.stages.motion_texture import Array
@@ -31,7 +32,11 @@ def read_motion_net(path: Path) -> MotionNet:
 @lru_cache(maxsize=2)
 def _load(path: Path, _changed: int) -> MotionNet:
     bundle = read_bundle(path, KIND)
-    net = MotionNet(MotionNetConfig(tuple(bundle.config["widths"]), int(bundle.config["side"])))
+    require_finite("motion network", bundle.tensors, path)
+    try:
+        net = MotionNet(MotionNetConfig(tuple(bundle.config["widths"]), int(bundle.config["side"])))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not of a known form ({error}); train it again") from error
     load_strictly(net, unpack(bundle.tensors), path)
     return net.eval()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from cinegan_cli.checkpoints.bundle import Bundle, read_bundle, write_bundle
 from cinegan_cli.checkpoints.store import cache_folder
 from cinegan_cli.config import PhotoConfig
-from cinegan_cli.errors import InputError
+from cinegan_cli.errors import InputError, OutputError
 from cinegan_cli.nn.photo_encoder import PhotoEncoder
 from cinegan_cli.nn.stylegan2 import Generator
 from cinegan_cli.stages.inversion_generator import Inversion, at_generator_size
@@ -66,7 +67,8 @@ def target_codes(
         assert piece is not None
         wanted = piece
     codes = optimise(generator, feature.clone(), latents.index, start.clone(), wanted)
-    write_bundle(cached, Bundle(KIND, {"target": target.name}, {"w_t": codes.cpu()}))
+    with suppress(OutputError):  # the codes are made again where they cannot be kept
+        write_bundle(cached, Bundle(KIND, {"target": target.name}, {"w_t": codes.cpu()}))
     return codes
 
 

@@ -44,8 +44,8 @@ class Tone:
     `level` is the OKLab lightness that the region's mean is drawn to, `pull` of the way, by a factor within `limits`.
     `light` is the colour of the light; `adapt` the share of the photo's own light's colour that is taken out first.
     `black` and `white` are the lightness that black and white get. `shadows` and `highlights` are added to (a, b).
-    `clarity` is the factor on the middle bands, `haze` the share of the horizon's colour far away. `lamps` is the share
-    in which lit windows and lamps keep their light. `grey` are weights of R, G, B for black and white.
+    `clarity` is the factor on the middle bands, `haze` the share of the horizon's colour far away. `grey` are
+    weights of R, G, B for black and white.
     """
 
     level: float | None = None
@@ -62,7 +62,6 @@ class Tone:
     highlights: Tint = (0.0, 0.0)
     clarity: float = 1.0
     haze: float = 0.0
-    lamps: float = 0.0
     foliage: Foliage | None = None
     colours: Affine | None = None
     grey: tuple[float, float, float] | None = None
@@ -140,7 +139,7 @@ _DAWN = Look(
     ),
 )
 _NIGHT = Look(
-    "after dark: deep blue, lamps still burn",
+    "after dark: deep blue",
     Tone(
         level=0.24,
         pull=0.92,
@@ -149,7 +148,6 @@ _NIGHT = Look(
         adapt=0.5,
         chroma=0.5,
         contrast=1.0,
-        lamps=0.9,
         haze=0.1,
     ),
     Sky(
@@ -216,9 +214,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         ),
         "blue-hour": Look(
             "half an hour after sunset: even, cool light",
-            Tone(
-                level=0.34, pull=0.8, limits=(0.42, 1.05), light="#b9ccff", adapt=0.5, chroma=0.68, lamps=0.9, haze=0.16
-            ),
+            Tone(level=0.34, pull=0.8, limits=(0.42, 1.05), light="#b9ccff", adapt=0.5, chroma=0.68, haze=0.16),
             Sky(
                 ((0.0, "#b9a6b4"), (0.1, "#9a9cbd"), (0.3, "#6c86bb"), (0.65, "#3f629f"), (1.0, "#274680")),
                 lit=(0.012, 0.004),

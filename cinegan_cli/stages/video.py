@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -37,6 +37,8 @@ __all__ = [
     "SUFFIXES",
     "Written",
     "check_outputs",
+    "files_of",
+    "is_finished",
     "is_pattern",
     "parse_bytes",
     "write_loop",
@@ -74,12 +76,19 @@ def check_outputs(config: VideoConfig, *, fps: float | None = None) -> None:
 
 
 def write_loop(
-    frames: Iterable[NDArray[np.uint8]], *, size: tuple[int, int], fps: float, count: int, config: VideoConfig
+    frames: Iterable[NDArray[np.uint8]],
+    *,
+    size: tuple[int, int],
+    fps: float,
+    count: int,
+    config: VideoConfig,
+    approve: Callable[[], None] | None = None,
 ) -> tuple[Written, ...]:
     """Write one cycle of `count` frames, each uint8 [H, W, 3] RGB (NumPy, or a CPU tensor), to every `config.out`.
 
     `size` is (width, height). The frames are consumed once and never collected: memory does not depend on `count`.
-    Outputs appear under their names only when all are complete; after any error, also of `frames`, nothing is left.
+    Outputs appear under their names only when all are complete and `approve` has not raised; after any error, also of
+    `frames`, nothing is left.
     Raises `UsageError` and `OutputError` as `check_outputs` does, and `OutputError` when encoding fails.
     """
     check_outputs(config, fps=fps)
@@ -94,6 +103,8 @@ def write_loop(
             _feed(frames, encoders, loop)
             for output in outputs:
                 output.finish(master_path)
+            if approve is not None:
+                approve()
             return _commit(outputs, config)
         except OSError as error:
             raise _output_error(error, config.out[0]) from error
@@ -112,6 +123,18 @@ def parse_bytes(text: str | None) -> int | None:
 def is_pattern(path: Path) -> bool:
     """Whether an output is a folder of PNG frames, such as frames/%04d.png."""
     return path.suffix.lower() == ".png"
+
+
+def files_of(output: Path) -> list[Path]:
+    """The files of an output that exist: itself, or the frames of a pattern."""
+    if is_pattern(output):
+        return list(existing_frames(output))
+    return [output] if output.exists() else []
+
+
+def is_finished(output: Path) -> bool:
+    """Outputs appear under their name only when complete, so one that exists is finished."""
+    return bool(files_of(output))
 
 
 def _known() -> str:

@@ -248,7 +248,7 @@ class PngFolder(Output):
 
 def existing_frames(pattern: Path) -> list[Path]:
     """Files that the pattern would write or that continue its numbering."""
-    if not pattern.parent.is_dir():
+    if not pattern.parent.is_dir() or len(NUMBER_FIELD.findall(pattern.name)) != 1:
         return []
     return [file for file in pattern.parent.iterdir() if frame_number(pattern, file) >= 0]
 

@@ -15,10 +15,11 @@ from cinegan_cli.errors import InputError
 from cinegan_cli.evaluation.clip_faults import camera_fault, clip_fault
 from cinegan_cli.evaluation.clip_motion import ClipMotion, Flow, measure_motion
 from cinegan_cli.evaluation.clips import Clip, Frame, find_clips, open_clip
-from cinegan_cli.scene import Progress, silent
+from cinegan_cli.scene import silent
 from cinegan_cli.training.data_config import VideosConfig
 from cinegan_cli.training.data_set import NOT_STATED, DataSet, MotionSample, Row, origin, read_manifest
 from cinegan_cli.training.raft import raft_flow
+from cinegan_cli.types import Progress
 
 REJECTED = "rejected.csv"
 REJECTED_FIELDS = ("file", "start", "reason")

@@ -20,21 +20,31 @@ from torch import Tensor, nn
 
 from cinegan_cli.checkpoints.bundle import Bundle, write_bundle
 from cinegan_cli.checkpoints.store import BUNDLE_KIND
+from cinegan_cli.errors import UsageError
 from cinegan_cli.nn.photo_encoder import PhotoEncoder, PhotoEncoderConfig
 from cinegan_cli.nn.stylegan2 import Generator, GeneratorConfig
 from cinegan_cli.training.compact_config import CompactSettings
-from cinegan_cli.training.loop import Phase, Progress, precision, run, sample_rng, set_up
+from cinegan_cli.training.loop import Phase, precision, run, sample_rng, set_up
 from cinegan_cli.training.loop_config import LoopSettings
 from cinegan_cli.training.photo_data import PhotoSet, list_photos
+from cinegan_cli.training.results import require_places
+from cinegan_cli.types import Progress
 
 INDEX = 14  # of the feature that carries the layout: at 10 the photo came back with 21 dB, without detail
+CROP_STEP = 16  # px: the layout is read at a fraction of them
 WARM_UP = 200  # steps
 BAND_WEIGHT = 0.5  # of the finest band of each size, in the place of LPIPS, which needs weights
 SHOWN = 6  # lessons in a sample picture
 
 
 def train(settings: CompactSettings, loop: LoopSettings, *, progress: Progress) -> Path:
-    """Train and write generator and encoder as one bundle; returns `settings.out`."""
+    """Train and write generator and encoder as one bundle; returns `settings.out`.
+
+    Raises InputError for data that cannot be used, UsageError for a crop that is no multiple of 16.
+    """
+    if settings.crop % CROP_STEP:
+        raise UsageError(f"--crop must be a multiple of {CROP_STEP}, got {settings.crop}")
+    require_places(settings.out, loop.work, BUNDLE_KIND, photos=settings.data)
     device = set_up(loop)
     photos = PhotoSet(list_photos(settings.data, "train"))
     config = GeneratorConfig(

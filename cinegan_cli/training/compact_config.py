@@ -13,8 +13,8 @@ from cinegan_cli.training.loop_config import LoopSettings, batch_setting, steps_
 class CompactSettings:
     """Settings of the compact generator and its encoder, trained together."""
 
-    data: Path = setting(Path("../shared/data"), "Folder of photos, or one with a manifest.csv.", metavar="DIR")
-    out: Path = setting(Path("cinegan_cli/weights/compact.safetensors"), "Weights file to write.", metavar="FILE")
+    data: Path = setting(Path("data"), "Folder of photos, or one with a manifest.csv.", metavar="DIR")
+    out: Path = setting(Path("compact.safetensors"), "Weights file to write.", metavar="FILE")
     crop: int = setting(128, "Side of the crops, in pixels; a multiple of 16.", minimum=32, maximum=2048)
     learning_rate: float = setting(1e-2, "Peak learning rate; warms up, then falls along a cosine.", minimum=0.0)
     style_dim: int = setting(128, "Length of a style code.", minimum=8, maximum=1024)
@@ -27,5 +27,5 @@ class CompactLoop(LoopSettings):
     """The recipe of the shipped pair."""
 
     work: Path = work_setting("compact")
-    steps: int = steps_setting(14_000)
+    steps: int = steps_setting(34_000)
     batch: int = batch_setting(4)

@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cinegan_cli.errors import InputError, OutputError
+from cinegan_cli.stages.photo import MOST_ELONGATED, SMALLEST_SIDE
+from cinegan_cli.stages.photo_decode import decode_picture, to_8_bit
+from cinegan_cli.stages.pictures import LONGEST_NAME
 
 MANIFEST = "manifest.csv"
 FIELDS = ("file", "split", "licence", "train_shipped_weights", "source", "seconds", "moving", "speed", "note")
@@ -56,8 +59,17 @@ class DataSet:
     def __init__(self, folder: Path, fields: Sequence[str] = FIELDS) -> None:
         self.folder, self.fields = folder, tuple(fields)
         self.rows: dict[str, Row] = {}
+        if len(os.fsencode(folder.name)) > LONGEST_NAME:
+            raise OutputError(f"{folder}: the name is too long; {LONGEST_NAME} letters are the most")
         if (folder / MANIFEST).is_file():
-            self.rows = {row["file"]: row for row in read_manifest(folder / MANIFEST, require=("file",))}
+            rows = read_manifest(folder / MANIFEST, require=("file",))
+            missing = next((name for name in self.fields if rows and name not in rows[0]), None)
+            if missing is not None:
+                raise InputError(
+                    f"{folder / MANIFEST}: has no column {missing}: a data set of another kind; choose another --out"
+                )
+            self.rows = {row["file"]: row for row in rows}
+            self.fields += tuple(name for name in (rows[0] if rows else ()) if name not in self.fields)  # the user's
         elif folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir()):
             raise OutputError(f"{folder}: is not empty and holds no data set; choose another --out")
         _attempt(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
@@ -100,6 +112,35 @@ def read_manifest(path: Path, require: Sequence[str]) -> list[Row]:
     if missing:
         raise InputError(f"{path}: has no column {missing[0]}; name it in the first line")
     return rows
+
+
+def read_picture(path: Path) -> Pixels:
+    """A photo of a data set, upright, uint8 [h, w, 3]. Raises InputError naming what to do with one that is no photo.
+
+    Not by OpenCV, which makes a whole picture of half a JPEG, and complains on stderr.
+    """
+    try:
+        pixels = decode_picture(path, background=(255, 255, 255)).pixels
+    except InputError as error:
+        what = str(error).rpartition(";")[0] or str(error)
+        raise InputError(f"{what}; repair it, or take it out of the data") from error
+    photo = to_8_bit(np.asarray(pixels, np.uint16)) if pixels.dtype == np.uint16 else np.asarray(pixels, np.uint8)
+    height, width = photo.shape[:2]
+    if min(width, height) < SMALLEST_SIDE or max(width, height) > MOST_ELONGATED * min(width, height):
+        raise InputError(
+            f"{path}: is {width}x{height} px; a photo needs {SMALLEST_SIDE} px on its shorter side and at most "
+            f"{MOST_ELONGATED:g} times that on the other; take it out of the data"
+        )
+    return photo
+
+
+def require_aspect(path: Path, size: tuple[int, int], photo: Path, photo_size: tuple[int, int]) -> None:
+    """Raises InputError where a picture painted over a photo has not its shape; sizes are (width, height)."""
+    if abs(np.log(size[0] / size[1] * photo_size[1] / photo_size[0])) > 0.03:
+        raise InputError(
+            f"{path}: {size[0]}x{size[1]} px has not the aspect of {photo.name} ({photo_size[0]}x{photo_size[1]}); "
+            "draw it again over the photo"
+        )
 
 
 def stated(file: Path) -> Row:

@@ -23,10 +23,12 @@ from cinegan_cli.nn.encoder import Encoder, EncoderConfig
 from cinegan_cli.stages.inversion_files import D10_SIDE
 from cinegan_cli.stages.inversion_generator import encoder_input
 from cinegan_cli.training.generator_config import EncoderSettings
-from cinegan_cli.training.loop import Phase, Progress, precision, run, sample_noise, sample_rng, set_up
+from cinegan_cli.training.loop import Phase, precision, run, sample_noise, sample_rng, set_up
 from cinegan_cli.training.loop_config import LoopSettings
 from cinegan_cli.training.perceptual import perceptual_distance
 from cinegan_cli.training.photo_data import PhotoSet, list_photos
+from cinegan_cli.training.results import require_places
+from cinegan_cli.types import Progress
 
 SHOWN = 4  # photos of a sample picture
 
@@ -36,8 +38,10 @@ def train(settings: EncoderSettings, loop: LoopSettings, *, progress: Progress) 
 
     Raises ModelMissingError without a generator, InputError for one that has no D10 or is only a part.
     """
-    device = set_up(loop)
     models = open_models(settings.models)
+    inputs = (models.path, *settings.lpips)
+    require_places(settings.out, loop.work, BUNDLE_KIND, inputs=inputs, photos=settings.data)
+    device = set_up(loop)
     config = models.generator().config
     if config.size < D10_SIDE:
         raise InputError(f"{models.name}: makes {config.size} px, and D10 is {D10_SIDE} cells; train a larger one")

@@ -25,9 +25,11 @@ from cinegan_cli.nn.stylegan2 import Generator, GeneratorConfig
 from cinegan_cli.nn.stylegan2_discriminator import Discriminator
 from cinegan_cli.training.adaptive import AdaptiveAugment
 from cinegan_cli.training.generator_config import GeneratorSettings
-from cinegan_cli.training.loop import Phase, Progress, precision, run, sample_noise, sample_rng, set_up
+from cinegan_cli.training.loop import Phase, precision, run, sample_noise, sample_rng, set_up
 from cinegan_cli.training.loop_config import LoopSettings
 from cinegan_cli.training.photo_data import PhotoSet, list_photos
+from cinegan_cli.training.results import require_places
+from cinegan_cli.types import Progress
 
 PATH_DECAY = 0.01  # of the running mean of path lengths
 SHOWN = 16  # pictures of a sample grid
@@ -39,6 +41,7 @@ def train(settings: GeneratorSettings, loop: LoopSettings, *, progress: Progress
 
     Raises InputError when the data cannot be read, UsageError for a size that is no power of two.
     """
+    require_places(settings.out, loop.work, BUNDLE_KIND, photos=settings.data)
     device = set_up(loop)
     try:
         config = GeneratorConfig(
@@ -49,7 +52,7 @@ def train(settings: GeneratorSettings, loop: LoopSettings, *, progress: Progress
             max_channels=settings.channels,
         )
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(f"--{error}") from error
     photos = PhotoSet(list_photos(settings.data, "train"), settings.size)
     return run(GeneratorTask(config, photos, settings, loop, device), loop, config=settings, progress=progress)
 

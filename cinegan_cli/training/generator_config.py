@@ -13,7 +13,7 @@ from cinegan_cli.training.loop_config import LoopSettings, batch_setting, steps_
 class GeneratorSettings:
     """StyleGAN2 (Karras et al. 2020) with adaptive augmentation (Karras et al. 2020b) for small sets of photos."""
 
-    data: Path = setting(Path("../shared/data"), "Folder of photos, or one with a manifest.csv.", metavar="DIR")
+    data: Path = setting(Path("data"), "Folder of photos, or one with a manifest.csv.", metavar="DIR")
     out: Path = setting(Path("generator.safetensors"), "Weights file to write.", metavar="FILE")
     size: int = setting(256, "Side of the pictures, a power of two.", minimum=8, maximum=1024)
     style_dim: int = setting(512, "Length of z and w.", minimum=4, maximum=1024)
@@ -48,7 +48,7 @@ class GeneratorLoop(LoopSettings):
 class EncoderSettings:
     """The feature-style encoder of a given generator (`spec/stylecinegan.md`, section 4)."""
 
-    data: Path = setting(Path("../shared/data"), "Folder of photos, or one with a manifest.csv.", metavar="DIR")
+    data: Path = setting(Path("data"), "Folder of photos, or one with a manifest.csv.", metavar="DIR")
     models: str | None = setting(None, "Set of models, or bundle file, with the generator.", metavar="NAME|FILE")
     out: Path = setting(Path("encoder.safetensors"), "File to write: the generator with its encoder.", metavar="FILE")
     learning_rate: float = setting(1e-4, "Of Adam.", minimum=0.0)

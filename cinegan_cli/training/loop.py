@@ -7,15 +7,15 @@ batch each see the same samples as one.
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,16 +23,17 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
-from cinegan_cli.errors import CheckError, InputError, OutputError, UsageError
+from cinegan_cli.errors import CheckError, InputError, UsageError
+from cinegan_cli.stages.pictures import write_pictures
 from cinegan_cli.stages.precision import narrowed
+from cinegan_cli.training import run_folder
 from cinegan_cli.training.loop_config import LoopSettings
+from cinegan_cli.training.run_folder import CHECKPOINT
+from cinegan_cli.types import Progress
 
-CHECKPOINT = "checkpoint.pt"
-LOG = "log.csv"
-Progress = Callable[[str, int, int], None]
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory")  # what torch says on the CPU and on CUDA
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,15 @@ class Workers:
             dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         return Workers(dist.get_rank(), dist.get_world_size())
 
+    def any(self, mine: bool) -> bool:
+        """Whether it is so in any process."""
+        if self.count == 1:
+            return mine
+        own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        sum_of = torch.tensor(float(mine), device=own if dist.get_backend() == "nccl" else "cpu")
+        dist.all_reduce(sum_of)
+        return bool(sum_of > 0)
+
     def average(self, parameters: Sequence[nn.Parameter]) -> None:
         """Replace gradients by their mean over the processes.
 
@@ -104,27 +114,77 @@ class Workers:
 def run(task: Task, settings: LoopSettings, *, config: object, progress: Progress) -> Path:
     """Train `task` to `settings.steps` and export it; returns the exported file.
 
-    `config` is saved beside the checkpoints as JSON. Raises CheckError when a loss is not finite (the last checkpoint
-    stays), UsageError when `work` holds another run, OutputError when it cannot be written.
+    `config` is saved beside the checkpoints as JSON. Raises CheckError when a loss or the weights are not finite (the
+    last checkpoint stays), UsageError when `work` holds another run or a step does not fit into memory, OutputError
+    when it cannot be written, KeyboardInterrupt after a checkpoint when it is told to end.
     """
     workers = Workers.join()
     trainer = Trainer(task, settings, workers)
     trainer.open(config)
     saved = time.monotonic()
-    while trainer.step < settings.steps:
-        losses = trainer.advance()
-        if workers.rank == 0:
-            progress(f"training ({_told(losses)})", trainer.step, settings.steps)
-            trainer.log(losses)
-            if time.monotonic() - saved > 60 * settings.save_minutes:
+    with _between_steps() as told:
+        while trainer.step < settings.steps:
+            losses = _within_memory(trainer.advance, settings)
+            if workers.rank == 0:
+                progress(f"training ({_told(losses)})", trainer.step, settings.steps)
+                trainer.log(losses)
+            stopped = workers.any(bool(told))
+            if workers.rank == 0 and (stopped or time.monotonic() - saved > 60 * settings.save_minutes):
                 trainer.save()
                 saved = time.monotonic()
+            if stopped:
+                raise KeyboardInterrupt(
+                    f"interrupted after step {trainer.step}; the same command with --resume goes on"
+                )
     if workers.rank == 0:
         trainer.save()
         path = task.export(trainer.averages)
     if workers.count > 1:
         dist.barrier()
     return path if workers.rank == 0 else settings.work
+
+
+@contextmanager
+def _between_steps() -> Iterator[list[int]]:
+    """Collects the signals that ask for an end, so that the step under way is finished and kept.
+
+    A second one ends at once, as it would without this.
+    """
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
+    before = {number: signal.getsignal(number) for number in known}
+
+    def note(number: int, frame: Any) -> None:
+        asked.append(number)
+        earlier = before[signal.Signals(number)]
+        if len(asked) > 1 and callable(earlier):
+            earlier(number, frame)
+
+    heeded = [number for number in known if callable(before[number])]
+    for number in heeded:
+        signal.signal(number, note)
+    try:
+        yield asked
+    finally:
+        for number in heeded:
+            signal.signal(number, before[number])
+
+
+def _within_memory(advance: Callable[[], dict[str, float]], settings: LoopSettings) -> dict[str, float]:
+    """One step. Raises UsageError when it does not fit."""
+    try:
+        return advance()
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(phrase in str(error) for phrase in OUT_OF_MEMORY):
+            raise
+        raise UsageError(
+            f"--batch {settings.batch}: not enough memory for one step; give a smaller --batch, or compute it in parts "
+            "with --accumulate"
+        ) from error
 
 
 class Trainer:
@@ -134,24 +194,22 @@ class Trainer:
         self.task, self.settings, self.workers, self.step = task, settings, workers, 0
         self.averages = {name: deepcopy(task.modules[name]).eval().requires_grad_(False) for name in task.averaged}
         self.started = time.monotonic()
+        self._begun: dict[str, Any] = {}
         self._rows: list[dict[str, float]] = []
-        self._board = _tensorboard(settings.work) if workers.rank == 0 else None
+        self._board: Any = None
 
     def open(self, config: object) -> None:
         """Make the folder, or go on from its checkpoint."""
-        work = self.settings.work
-        try:
-            work.mkdir(parents=True, exist_ok=True)
-            if self.workers.rank == 0:
-                resolved = json.dumps(_plain(asdict(config)), indent=2)  # type: ignore[call-overload]
-                (work / "config.json").write_text(resolved + "\n")
-        except OSError as error:
-            raise OutputError(f"{work}: cannot be made: {error.strerror}; choose another --work") from error
-        path = work / CHECKPOINT
-        if path.is_file() and not self.settings.resume:
-            raise UsageError(f"{work}: holds a run already; add --resume to go on, or choose another --work")
-        if path.is_file():
-            self.load(path)
+        settings = self.settings
+        whole = settings.batch * self.workers.count
+        self._begun = run_folder.begun(config, batch=whole, seed=settings.seed)
+        checkpoint = run_folder.open_folder(settings.work, config, resume=settings.resume)
+        if checkpoint is not None:
+            self.load(checkpoint)
+        if self.workers.rank == 0:
+            run_folder.keep_config(settings.work, config)
+            run_folder.drop_later_lines(settings.work, self.step)
+            self._board = _tensorboard(settings.work)
 
     def advance(self) -> dict[str, float]:
         """One step: every phase once. Returns the named losses, averaged over the parts of the batch."""
@@ -188,7 +246,9 @@ class Trainer:
             names = sorted({name for row in self._rows for name in row})
             means = {n: float(np.mean([row[n] for row in self._rows if n in row])) for n in names}
             self._rows = []
-            self._write_line(means)
+            seconds = f"{time.monotonic() - self.started:.1f}"
+            values = [str(self.step), seconds, *(f"{value:.6g}" for value in means.values())]
+            run_folder.add_line(self.settings.work, list(means), values)
             if self._board is not None:
                 for name, value in means.items():
                     self._board.add_scalar(name, value, self.step)
@@ -197,70 +257,63 @@ class Trainer:
             picture = self.task.picture(self.averages)
             if picture is not None:
                 folder = self.settings.work / "samples"
-                folder.mkdir(exist_ok=True)
-                Image.fromarray(picture).save(folder / f"{self.step:07d}.png")
-
-    def _write_line(self, means: Mapping[str, float]) -> None:
-        path = self.settings.work / LOG
-        fresh = not path.is_file()
-        with path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if fresh:
-                writer.writerow(["step", "seconds", *means])
-            seconds = f"{time.monotonic() - self.started:.1f}"
-            writer.writerow([self.step, seconds, *(f"{value:.6g}" for value in means.values())])
+                try:
+                    folder.mkdir(exist_ok=True)
+                except OSError as error:
+                    raise run_folder.unwritable(folder, error) from error
+                write_pictures({folder / f"{self.step:07d}.png": picture})
 
     def save(self) -> None:
-        """Write the whole state atomically: a kill at any time leaves the old checkpoint or the new one."""
+        """Write the whole state atomically: a kill at any time leaves the old checkpoint or the new one.
+
+        Raises CheckError, and leaves the old one, when a weight is not finite: nothing could go on from it.
+        """
+        for name, module in self.task.modules.items():
+            for value in module.state_dict().values():
+                if value.is_floating_point() and not bool(value.isfinite().all()):
+                    raise CheckError(f"step {self.step}: the weights of the {name} are not finite; {self._way_on()}")
         state = {
+            "begun": self._begun,
             "step": self.step,
             "modules": {name: module.state_dict() for name, module in self.task.modules.items()},
             "averages": {name: module.state_dict() for name, module in self.averages.items()},
             "optimisers": [phase.optimiser.state_dict() for phase in _distinct(self.task.phases())],
         }
-        path = self.settings.work / CHECKPOINT
-        part = path.with_name(path.name + ".part")
-        try:
-            torch.save(state, part)
-            os.replace(part, path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise OutputError(f"{path}: cannot be written: {error.strerror}; free some space, then --resume") from error
+        run_folder.save_state(self.settings.work / CHECKPOINT, state)
 
     def load(self, path: Path) -> None:
-        """Take up a checkpoint. Raises InputError when it is damaged or belongs to other networks."""
+        """Take up a checkpoint, at the rates of this run.
+
+        Raises InputError when it is damaged, UsageError when it was begun otherwise.
+        """
+        state = run_folder.load_state(path)
+        run_folder.require_same(path, state.get("begun", {}), self._begun, self.workers.count)
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
             for name, module in self.task.modules.items():
                 module.load_state_dict(state["modules"][name])
             for name, average in self.averages.items():
                 average.load_state_dict(state["averages"][name])
             for phase, saved in zip(_distinct(self.task.phases()), state["optimisers"], strict=True):
+                rates = [group["lr"] for group in phase.optimiser.param_groups]
                 phase.optimiser.load_state_dict(saved)
+                for group, rate in zip(phase.optimiser.param_groups, rates, strict=True):
+                    group["lr"] = rate
             self.step = int(state["step"])
-        except Exception as error:  # torch raises whatever the damage leads to
-            raise InputError(f"{path}: cannot be resumed ({_first_line(error)}); choose another --work") from error
-        self._drop_later_lines()
-
-    def _drop_later_lines(self) -> None:
-        """The log of steps that were lost with a kill: they will be logged again."""
-        path = self.settings.work / LOG
-        if path.is_file():
-            with path.open(newline="") as file:
-                header, *rows = list(csv.reader(file))
-            kept = [row for row in rows if row and int(row[0]) <= self.step]
-            part = path.with_name(path.name + ".part")
-            with part.open("w", newline="") as file:
-                csv.writer(file).writerows([header, *kept])
-            os.replace(part, path)
+        except Exception as error:  # torch raises whatever the difference leads to
+            raise InputError(
+                f"{path}: cannot be resumed: it holds other networks than this run's; choose another --work"
+            ) from error
 
     def _require_finite(self, losses: Mapping[str, float]) -> None:
         for name, value in losses.items():
             if not math.isfinite(value):
-                raise CheckError(
-                    f"step {self.step}: the loss {name} is not finite; the last good checkpoint is in "
-                    f"{self.settings.work}; go on with --resume and a smaller --learning-rate"
-                )
+                raise CheckError(f"step {self.step}: the loss {name} is not finite; {self._way_on()}")
+
+    def _way_on(self) -> str:
+        work = self.settings.work
+        if not (work / CHECKPOINT).is_file():
+            return "there is no checkpoint yet; begin again with a smaller --learning-rate"
+        return f"the last good checkpoint is in {work}; go on with --resume and a smaller --learning-rate"
 
 
 def set_up(settings: LoopSettings) -> torch.device:
@@ -325,15 +378,3 @@ def _mixed(*numbers: int) -> int:
 
 def _told(losses: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.3g}" for name, value in losses.items() if "." not in name)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,15 +22,29 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cinegan_cli.checkpoints.bundle import Bundle, load_strictly, pack, read_bundle, write_bundle
-from cinegan_cli.errors import InputError, OutputError
+from cinegan_cli.checkpoints.store import BUNDLE_KIND, open_models
+from cinegan_cli.errors import InputError
 from cinegan_cli.nn.segmentation import STRIDE, SegmentationConfig, SegmentationNet, network_size
 from cinegan_cli.training import mask_pixels
-from cinegan_cli.training.loop import Phase, Progress, precision, run, sample_rng, set_up
+from cinegan_cli.training.loop import Phase, precision, run, sample_rng, set_up
 from cinegan_cli.training.loop_config import LoopSettings
 from cinegan_cli.training.mask_augment import augment
 from cinegan_cli.training.mask_config import MaskSettings
-from cinegan_cli.training.mask_data import MOVING, SKY, STATIC, WATER, Example, read_examples, require_data, resize
+from cinegan_cli.training.mask_data import (
+    IGNORE,
+    MOVING,
+    SKY,
+    STATIC,
+    WATER,
+    Example,
+    read_examples,
+    require_data,
+    resize,
+)
 from cinegan_cli.training.mask_loss import Scores, score, segmentation_loss
+from cinegan_cli.training.results import require_places
+from cinegan_cli.training.run_folder import unwritable
+from cinegan_cli.types import Progress
 
 _SHAPES = ((1.0, 0.66), (1.0, 0.66), (1.0, 0.56), (1.0, 0.75), (0.75, 1.0), (1.0, 1.0))  # of batches; sides over `side`
 _SCALES = (0.8, 0.9, 1.0, 1.0, 1.1)
@@ -43,34 +58,30 @@ def train(settings: MaskSettings, loop: LoopSettings, *, progress: Progress) -> 
 
     The form "pixels" is `mask_pixels.train`.
 
-    Each member's scores on its own fold are kept in `work`/scores.json.
+    Each member's scores on its own fold, if there are photos in it, are kept in `work`/scores.json.
     Raises InputError when the data cannot be read, OutputError when the folders of the results cannot be made.
     """
     require_data(settings.data)
-    _make_folders(settings, loop)
+    models = open_models(settings.models) if settings.form == "pixels" else None
+    kind, inputs = ("mask", ()) if models is None else (BUNDLE_KIND, (models.path,))
+    require_places(settings.out, loop.work, kind, inputs=inputs)
     if settings.form == "pixels":
         return mask_pixels.train(settings, loop, progress=progress)
-    scores = []
+    scores: list[Mapping[str, Any] | None] = []
     for member in range(settings.members):
         own = replace(loop, work=loop.work / f"member_{member}", seed=loop.seed * 1000 + member)
         device = set_up(own)
         task = MaskTask(settings, own, member, device)
         run(task, own, config=settings, progress=progress)
-        scores.append(evaluate(task.net_of(read_bundle(task.path, KIND).tensors), task.held_out))
-    (loop.work / "scores.json").write_text(json.dumps({"members": [asdict(s) for s in scores]}, indent=1))
+        net = task.net_of(read_bundle(task.path, KIND).tensors)
+        scores.append(asdict(evaluate(net, task.held_out)) if task.held_out else None)
     _assemble(settings, loop)
-    return settings.out
-
-
-def _make_folders(settings: MaskSettings, loop: LoopSettings) -> None:
-    """Before hours of work: where its results go. Raises OutputError."""
+    path = loop.work / "scores.json"
     try:
-        loop.work.mkdir(parents=True, exist_ok=True)
-        settings.out.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"members": scores}, indent=1))
     except OSError as error:
-        raise OutputError(
-            f"{error.filename}: cannot be made: {error.strerror}; choose another --work or --out"
-        ) from error
+        raise unwritable(path, error) from error
+    return settings.out
 
 
 class MaskTask:
@@ -83,14 +94,19 @@ class MaskTask:
         self.path = loop.work / "average.safetensors"
         cv2.setNumThreads(1)
         everything = read_examples(settings.data, settings.annotations, settings.side * 7 // 4)
-        examples = [e for e in everything if e.split == "train"]
+        examples = [e for e in everything if e.split == "train" and (e.labels != IGNORE).any()]
         # the samples' masks do not tell sky from water, so they cannot score; they train every member
         fold = member % settings.folds
         self.held_out = [e for e in examples if _fold(e, settings) == fold and not (e.labels == MOVING).any()]
         names = {e.name for e in self.held_out}
         learned = [e for e in examples if e.name not in names]
-        if not learned:
+        if not examples:
             raise InputError(f"{settings.data}: no labelled training photo; --data must name a folder with annotated/")
+        if not learned:
+            raise InputError(
+                f"{settings.data}: too few labelled photos: all are in the part that member {member} is judged on; "
+                "add photos, or give other --folds"
+            )
         # water is rarer than sky and looks more different from photo to photo: such photos come up twice as often
         self.learned = learned + [e for e in learned if (e.labels == WATER).mean() > 0.05]
         self.net = SegmentationNet(_network_config(settings)).to(device)
@@ -140,7 +156,7 @@ class MaskTask:
         tiles = []
         for example in self.held_out[:SHOWN]:
             seen = probabilities(net, example.photo).permute(1, 2, 0).numpy()
-            both = np.vstack([example.photo, (seen * 255).astype(np.uint8)])
+            both = np.vstack([example.photo, (np.nan_to_num(seen) * 255).astype(np.uint8)])
             tiles.append(resize(both, (TILE, 2 * TILE)))
         return np.hstack(tiles) if tiles else None
 

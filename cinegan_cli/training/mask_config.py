@@ -14,11 +14,11 @@ from cinegan_cli.training.loop_config import LoopSettings, batch_setting, steps_
 class MaskSettings:
     """Settings of the segmentation networks."""
 
-    data: Path = setting(Path("../shared/data"), "Folder with manifest.csv, photos/ and annotated/.", metavar="DIR")
+    data: Path = setting(Path("data"), "Folder with manifest.csv, photos/ and annotated/.", metavar="DIR")
     annotations: Path | None = setting(
-        Path("examples/annotations"), "Folder with further label pictures, NAME.png.", metavar="DIR"
+        None, "Folder with further label pictures, NAME.png, for photos of --data.", metavar="DIR"
     )
-    out: Path = setting(Path("cinegan_cli/weights/mask.safetensors"), "Weights file to write.", metavar="FILE")
+    out: Path = setting(Path("mask.safetensors"), "Weights file to write.", metavar="FILE")
     form: Literal["network", "pixels"] = setting(
         "network", "A segmentation network; or the paper's: perceptrons on a generator's features, pixel by pixel."
     )

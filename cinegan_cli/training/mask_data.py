@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinegan_cli.errors import InputError
+from cinegan_cli.training.data_set import read_manifest, read_picture, require_aspect
 
 STATIC, SKY, WATER, MOVING, IGNORE = 0, 1, 2, 3, 255  # MOVING: sky or water, not known which
 
@@ -41,8 +41,8 @@ def read_examples(data: Path, annotations: Path | None, side: int) -> list[Examp
     Raises InputError when the manifest is missing or a label picture does not fit its photo.
     """
     manifest = require_data(data)
-    with manifest.open(newline="") as lines:
-        rows = [r for r in csv.DictReader(lines) if r["file"].startswith("photos/")]
+    rows = read_manifest(manifest, require=("file", "split", "train_shipped_weights"))
+    rows = [row for row in rows if row["file"].startswith("photos/")]
     examples = []
     for row in rows:
         if row["split"] not in ("train", "test") or row["train_shipped_weights"] != "yes":
@@ -77,10 +77,7 @@ def _read(name: str, split: str, path: Path, labels: Path | None, side: int, bin
     values = read_labels(labels)
     if binary:
         values = np.where(values > 127, MOVING, STATIC).astype(np.uint8)
-    if abs(np.log(values.shape[1] / values.shape[0] * size[1] / size[0])) > 0.03:
-        raise InputError(
-            f"{labels}: {values.shape[1]}x{values.shape[0]} px has not the aspect of {path.name}; draw it again"
-        )
+    require_aspect(labels, (values.shape[1], values.shape[0]), path, size)
     # area-averaged votes, not nearest: a mask 5 times larger than the example would alias
     votes = np.stack([resize((values == c).astype(np.float32), size) for c in (STATIC, SKY, WATER, MOVING)])
     winner = votes.argmax(0).astype(np.uint8)
@@ -89,21 +86,25 @@ def _read(name: str, split: str, path: Path, labels: Path | None, side: int, bin
 
 
 def read_photo(path: Path, side: int) -> Pixels:
-    """Decode a photo and shrink it to `side` pixels on its long side: uint8 [h, w, 3] RGB."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise InputError(f"{path}: not a readable picture; remove its row from the manifest")
+    """Decode a photo and shrink it to `side` pixels on its long side: uint8 [h, w, 3] RGB. Raises InputError."""
+    picture = read_picture(path)
     scale = side / max(picture.shape[:2])
     size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-    return np.ascontiguousarray(resize(picture, size)[:, :, ::-1])
+    return np.ascontiguousarray(resize(picture, size))
 
 
 def read_labels(path: Path) -> Pixels:
-    """Label values of a grey or palette PNG, uint8 [h, w]: palette *indices*, which cv2 would turn into colours."""
+    """Label values of a grey or palette PNG, uint8 [h, w]: palette *indices*, which cv2 would turn into colours.
+
+    Raises InputError.
+    """
     from PIL import Image
 
-    with Image.open(path) as picture:
-        values = np.asarray(picture if picture.mode in ("P", "L") else picture.convert("L"))
+    try:
+        with Image.open(path) as picture:
+            values = np.asarray(picture if picture.mode in ("P", "L") else picture.convert("L"))
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+        raise InputError(f"{path}: the mask cannot be read as a picture; paint it again, or remove it") from error
     return values.astype(np.uint8)
 
 

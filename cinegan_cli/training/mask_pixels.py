@@ -18,16 +18,17 @@ from torch import Tensor, nn
 from cinegan_cli.checkpoints.bundle import Bundle, write_bundle
 from cinegan_cli.checkpoints.store import BUNDLE_KIND, Models, all_tensors, open_models
 from cinegan_cli.config import InversionConfig
-from cinegan_cli.errors import InputError
+from cinegan_cli.errors import InputError, ModelMissingError
 from cinegan_cli.nn.classifier import ClassifierConfig, PixelClassifier
 from cinegan_cli.scene import silent
+from cinegan_cli.stages.inversion_files import D10_SIDE
 from cinegan_cli.stages.inversion_generator import invert
 from cinegan_cli.stages.mask_votes import FIRST_INDEX
-from cinegan_cli.training.loop import Phase, Progress, run, sample_rng, set_up
+from cinegan_cli.training.loop import Phase, run, sample_rng, set_up
 from cinegan_cli.training.loop_config import LoopSettings
 from cinegan_cli.training.mask_config import MaskSettings
 from cinegan_cli.training.mask_data import IGNORE, MOVING, Example, read_examples
-from cinegan_cli.types import Photo
+from cinegan_cli.types import Photo, Progress
 
 SIDE = 1536  # px, long side at which photos are inverted: 1024 on the short one of 3:2
 PIXELS = 2048  # of each photo
@@ -41,6 +42,10 @@ def train(settings: MaskSettings, loop: LoopSettings, *, progress: Progress) -> 
     """
     device = set_up(loop)
     models = open_models(settings.models)
+    if not models.has("generator", "encoder"):
+        raise ModelMissingError(f"{models.name}: holds no generator with its encoder; make them with `train encoder`")
+    if models.generator().config.size < D10_SIDE:
+        raise InputError(f"{models.name}: its pictures are smaller than D10's {D10_SIDE} cells; give a larger one")
     features, labels = read_pixels(settings, models, device, loop.seed, progress)
     members: dict[str, Tensor] = {}
     for k in range(settings.members):
@@ -64,7 +69,7 @@ def read_pixels(
     Photos that do not tell sky from water are left out.
     """
     examples = [e for e in read_examples(settings.data, settings.annotations, SIDE) if e.split == "train"]
-    examples = [e for e in examples if not (e.labels == MOVING).any()]
+    examples = [e for e in examples if not (e.labels == MOVING).any() and (e.labels != IGNORE).any()]
     if not examples:
         raise InputError(f"{settings.data}: no labelled training photo; --data must name a folder with annotated/")
     found = []

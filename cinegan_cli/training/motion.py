@@ -16,12 +16,15 @@ from cinegan_cli.checkpoints.bundle import Bundle, pack, write_bundle
 from cinegan_cli.errors import UsageError
 from cinegan_cli.nn.motion_net import STRIDE, MotionNet, MotionNetConfig
 from cinegan_cli.stages.motion_compact import KIND
-from cinegan_cli.training.loop import Phase, Progress, Task, precision, run, sample_rng, set_up
+from cinegan_cli.training import motion_pix2pixhd
+from cinegan_cli.training.loop import Phase, Task, precision, run, sample_rng, set_up
 from cinegan_cli.training.loop_config import LoopSettings
 from cinegan_cli.training.motion_config import MotionSettings
 from cinegan_cli.training.motion_data import Lesson, MotionSet, read_sets
 from cinegan_cli.training.motion_picture import sheet
 from cinegan_cli.training.motion_pix2pixhd import Pix2PixHDTask
+from cinegan_cli.training.results import require_places
+from cinegan_cli.types import Progress
 
 WARM_UP = 100  # steps
 SLOPE_WEIGHT = 0.5  # of the differences between neighbours, against the end-point error
@@ -34,13 +37,15 @@ def train(settings: MotionSettings, loop: LoopSettings, *, progress: Progress) -
 
     Raises InputError for data that cannot be used, UsageError for a side that is no multiple of 32.
     """
+    compact = settings.form == "compact"
+    require_places(settings.out, loop.work, KIND if compact else motion_pix2pixhd.KIND)
     device = set_up(loop)
-    side = settings.side or (256 if settings.form == "compact" else 512)
+    side = settings.side or (256 if compact else 512)
     if side % STRIDE:
         raise UsageError(f"--side must be a multiple of {STRIDE}, got {side}")
-    hinted = settings.hinted if settings.form == "compact" else 0.0
+    hinted = settings.hinted if compact else 0.0
     lessons = MotionSet(read_sets(settings.data, side), side, hinted)
-    form = CompactTask if settings.form == "compact" else Pix2PixHDTask
+    form = CompactTask if compact else Pix2PixHDTask
     task: Task = form(lessons, settings, loop, device)
     return run(task, loop, config=settings, progress=progress)
 

@@ -18,7 +18,7 @@ from cinegan_cli.stages.motion_compact import ARROW_RADIUS, centred, layers_of, 
 from cinegan_cli.stages.motion_default import sky_cells
 from cinegan_cli.stages.motion_files import read_motion
 from cinegan_cli.stages.photo import read_grey
-from cinegan_cli.training.data_set import MANIFEST, read_manifest
+from cinegan_cli.training.data_set import MANIFEST, read_manifest, require_aspect
 from cinegan_cli.training.mask_data import SKY, WATER, read_labels
 from cinegan_cli.training.mask_data import read_photo as read_small
 from cinegan_cli.types import Mask, Photo
@@ -75,6 +75,12 @@ def _folders(data: Path) -> list[Path]:
     if (data / MANIFEST).is_file():
         rows = read_manifest(data / MANIFEST, require=("file", "split", "train_shipped_weights"))
         used = [row for row in rows if row["split"] != "test" and row["train_shipped_weights"] != "no"]
+        other = next((row["file"] for row in used if Path(row["file"]).name != "photo.png"), None)
+        if other is not None:
+            raise InputError(
+                f"{data / MANIFEST}: lists {other or 'nothing'}, where a motion set has NAME/photo.png; name one that "
+                "`cinegan data from-videos` or `synthetic` made"
+            )
         return [(data / row["file"]).parent for row in used]
     return sorted(path.parent for path in data.glob("*/motion.npy") if not path.parent.name.startswith("."))
 
@@ -89,12 +95,15 @@ def read_example(folder: Path, side: int) -> Example:
     parts = [cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA) for part in field]
     if (folder / "kinds.png").is_file():
         kinds = read_labels(folder / "kinds.png")
+        require_aspect(folder / "kinds.png", (kinds.shape[1], kinds.shape[0]), folder / "photo.png", (width, height))
         shares = [
             cv2.resize((kinds == k).astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
             for k in (SKY, WATER)
         ]
     else:
-        grey = cv2.resize(read_grey(folder / "mask.png"), (width, height), interpolation=cv2.INTER_AREA)
+        painted = read_grey(folder / "mask.png")
+        require_aspect(folder / "mask.png", (painted.shape[1], painted.shape[0]), folder / "photo.png", (width, height))
+        grey = cv2.resize(painted, (width, height), interpolation=cv2.INTER_AREA)
         shares = split_kinds(photo, np.asarray(grey, np.float32))
     sky, water = (np.asarray(part, np.float32) for part in shares)
     return Example(folder.name, photo, sky, water, np.stack(parts).astype(np.float32))

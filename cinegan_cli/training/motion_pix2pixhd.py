@@ -30,6 +30,7 @@ from cinegan_cli.training.motion_config import MotionSettings
 from cinegan_cli.training.motion_data import Lesson, MotionSet
 from cinegan_cli.training.motion_picture import sheet
 
+KIND = "pix2pixhd motion"  # of the weights file
 L1_WEIGHT = 10.0
 BETAS = (0.5, 0.999)
 TOP = 0.99  # quantile of the speeds that counts as the largest
@@ -115,7 +116,7 @@ class Pix2PixHDTask:
         generator = averages["generator"]
         assert isinstance(generator, GlobalGenerator)
         header = {"part": self.settings.part, **asdict(generator.config), "licence": "MIT"}
-        write_bundle(self.settings.out, Bundle("pix2pixhd motion", header, generator.state_dict()))
+        write_bundle(self.settings.out, Bundle(KIND, header, generator.state_dict()))
         return self.settings.out
 
 

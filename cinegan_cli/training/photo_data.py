@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinegan_cli.errors import InputError
+from cinegan_cli.training.data_set import read_manifest, read_picture
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 THUMBNAIL = 128  # px, both sides: what the codes are read from
@@ -29,14 +29,19 @@ def list_photos(data: Path, split: str) -> list[Path]:
     """
     manifest = data / "manifest.csv"
     if manifest.is_file():
-        with manifest.open(newline="") as lines:
-            rows = [r for r in csv.DictReader(lines) if r["file"].startswith("photos/") and r["split"] == split]
+        listed = read_manifest(manifest, require=("file", "split", "train_shipped_weights"))
+        rows = [r for r in listed if r["file"].startswith("photos/") and r["split"] == split]
         paths = [data / r["file"] for r in rows if split != "train" or r["train_shipped_weights"] == "yes"]
     else:
-        paths = [path for path in sorted(data.rglob("*")) if path.suffix.lower() in SUFFIXES]
+        paths = [path for path in sorted(data.rglob("*")) if path.suffix.lower() in SUFFIXES and _is_photo(path)]
     if not paths:
         raise InputError(f"{data}: no photos found; --data must name a folder of photos, or one with a manifest.csv")
     return paths
+
+
+def _is_photo(path: Path) -> bool:
+    """Neither hidden nor a mask painted beside a photo."""
+    return not path.name.startswith(".") and not path.stem.endswith("_mask")
 
 
 @dataclass(frozen=True)
@@ -106,13 +111,11 @@ class PhotoSet:
 
 def read_photo(path: Path, short_side: int) -> Pixels:
     """uint8 [h, w, 3] RGB, `short_side` px on the short side. Raises InputError."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise InputError(f"{path}: not a readable picture; remove it from the data")
+    picture = read_picture(path)
     scale = short_side / min(picture.shape[:2])
     size = (max(short_side, round(picture.shape[1] * scale)), max(short_side, round(picture.shape[0] * scale)))
     kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return np.ascontiguousarray(cv2.resize(picture, size, interpolation=kind)[:, :, ::-1])
+    return np.ascontiguousarray(cv2.resize(picture, size, interpolation=kind))
 
 
 def palette_of(lab: Pixels) -> Palette:

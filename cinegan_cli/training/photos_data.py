@@ -13,13 +13,14 @@ from PIL import Image
 
 from cinegan_cli.errors import InputError
 from cinegan_cli.evaluation.clips import reduced
-from cinegan_cli.scene import Progress, silent
+from cinegan_cli.scene import silent
 from cinegan_cli.stages.photo_decode import decode_picture, to_8_bit
 from cinegan_cli.training.clips_data import REJECTED, REJECTED_FIELDS, Collected
 from cinegan_cli.training.data_config import PhotosConfig
-from cinegan_cli.training.data_set import NOT_STATED, DataSet, Row, origin, png
+from cinegan_cli.training.data_set import MANIFEST, NOT_STATED, DataSet, Row, origin, png, require_aspect
 from cinegan_cli.training.mask_data import MOVING, SKY, STATIC, WATER, read_labels
 from cinegan_cli.training.photo_data import SUFFIXES
+from cinegan_cli.types import Progress
 
 FIELDS = ("file", "split", "licence", "train_shipped_weights", "source", "width", "height", "hash")
 QUALITY = 95  # of the JPEG files, with full colour resolution
@@ -38,7 +39,10 @@ def from_photos(paths: Sequence[Path], out: Path, config: PhotosConfig, *, progr
     files = _find(paths)
     data = DataSet(out, FIELDS)
     added, kept, rejected = [], [], []
-    seen = {int(row["hash"], 16): file for file, row in data.rows.items()}
+    try:
+        seen = {int(row["hash"], 16): file for file, row in data.rows.items()}
+    except ValueError as error:
+        raise InputError(f"{out / MANIFEST}: a hash is damaged ({error}); choose another --out") from error
     for done, path in enumerate(files):
         progress(f"reading {path.name}", done, len(files))
         file = f"photos/{path.stem}.jpg"
@@ -58,9 +62,10 @@ def from_photos(paths: Sequence[Path], out: Path, config: PhotosConfig, *, progr
         data.add([(_row(file, path, photo, bits, config.licence), contents)])
         seen[bits] = file
         added.append(path.stem)
+    data.add([])  # a set without photos is still one: the next run may add some
     data.write_table(REJECTED, REJECTED_FIELDS, rejected)
     if not data.rows:
-        raise InputError(f"no photo can be used: {rejected[0]['file']}: {rejected[0]['reason']}")
+        raise InputError(f"no photo can be used: {rejected[0]['reason']}; all reasons are in {out / REJECTED}")
     unstated = sum(row["licence"] == NOT_STATED for row in data.rows.values())
     return Collected(tuple(added), tuple(kept), tuple((row["file"], row["reason"]) for row in rejected), unstated)
 
@@ -105,13 +110,8 @@ def _read(path: Path, short_side: int) -> tuple[Pixels, Pixels | None]:
 
 def _labels(painted: Path, path: Path, size: tuple[int, int]) -> Pixels:
     """A painted mask as labels: 0 static, 1 sky, 2 water, 255 unknown; white on black becomes 3 (moves). InputError."""
-    try:
-        values = read_labels(painted)
-    except (OSError, ValueError, SyntaxError) as error:  # Pillow's decoders
-        raise InputError(f"{painted}: not a readable picture ({error}); save it as PNG") from error
-    if abs(np.log(values.shape[1] / values.shape[0] * size[1] / size[0])) > 0.03:
-        shape = f"{values.shape[1]}x{values.shape[0]}"
-        raise InputError(f"{painted}: {shape} px has not the shape of {path.name}; paint it over the photo")
+    values = read_labels(painted)
+    require_aspect(painted, (values.shape[1], values.shape[0]), path, size)
     classes = set(np.unique(values).tolist()) & {SKY, WATER, MOVING}
     return values if classes else np.where(values > 127, MOVING, STATIC).astype(np.uint8)
 

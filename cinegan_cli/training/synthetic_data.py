@@ -10,11 +10,12 @@ import numpy as np
 
 from cinegan_cli.config import FRAME_RATE_OF_FILES, VideoConfig
 from cinegan_cli.evaluation.clips import reduced
-from cinegan_cli.scene import Progress, silent
+from cinegan_cli.scene import silent
 from cinegan_cli.stages.video import write_loop
 from cinegan_cli.training.data_config import SyntheticConfig
 from cinegan_cli.training.data_set import DataSet, MotionSample, Row
 from cinegan_cli.training.synthetic import Scene
+from cinegan_cli.types import Progress
 
 GRID_SIDE = 512  # longest side of motion.npy
 ASPECTS = (1.0, 0.75, 0.66, 0.56)  # shorter over longer side
