@@ -39,11 +39,15 @@ def resident(pid: int) -> dict[str, int]:
     return found
 
 
-def run(command: list[str]) -> tuple[float, dict[str, int]]:
-    """Seconds from start to exit, and the peak resident bytes of each program."""
+def run(command: list[str], folder: str) -> tuple[float, dict[str, int]]:
+    """Seconds from start to exit, and the peak resident bytes of each program.
+
+    In a folder of its own: in that of the sources Python would take those, which are not compiled after a plain
+    installation.
+    """
     peaks: dict[str, int] = {}
     started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while process.poll() is None:
             sizes = resident(process.pid)
             for name, size in sizes.items():
@@ -64,14 +68,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the first case only")
     arguments = parser.parse_args()
     picture = cv2.imread(str(arguments.photo))
-    extra = [f"--{name}={value}" for name in ("mask", "motion") if (value := getattr(arguments, name))]
+    extra = [f"--{name}={value.resolve()}" for name in ("mask", "motion") if (value := getattr(arguments, name))]
     print("| size | frames | seconds | aim | frames/s | peak memory |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for width, height, frames, limit in CASES[: 1 if arguments.quick else None]:
             photo = Path(folder) / "photo.png"
             cv2.imwrite(str(photo), cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC))
             command = [sys.executable, "-m", "cinegan_cli", "animate", str(photo), "--out", f"{folder}/loop.mp4"]
-            took, peaks = run([*command, "--overwrite", "--seconds", str(frames / 30), *extra])
+            took, peaks = run([*command, "--overwrite", "--seconds", str(frames / 30), *extra], folder)
             memory = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in sorted(peaks.items()) if size > 2**24)
             aim = f"≤ {limit}" if limit else ""
             print(f"| {width}x{height} | {frames} | {took:.1f} | {aim} | {frames / took:.1f} | {memory} |", flush=True)
