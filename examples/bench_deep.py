@@ -53,7 +53,7 @@ def main() -> None:
                 None,
                 size=(SIDE, SIDE),
                 loop=paper,
-                inversion=InversionConfig(mode="deep"),
+                inversion=InversionConfig(mode="deep", precision="float32"),
             ),
             "bands, the paper's blend": lambda: warped_frames(picture, bands, motion, region, paper),
             "bands, the default": lambda: warped_frames(picture, whole, motion, region, default),
