@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -87,6 +88,8 @@ def test_two_processes_train_like_one_with_twice_the_batch(tmp_path: Path) -> No
     train(line, loop)
     for one, other in zip(weights(tmp_path / "one").values(), weights(tmp_path / "two").values(), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
+    curves = (np.array(losses(tmp_path / name)) for name in ("one", "two"))
+    assert np.allclose(*curves, rtol=1e-4)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")

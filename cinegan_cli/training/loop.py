@@ -90,12 +90,16 @@ class Workers:
 
     def any(self, mine: bool) -> bool:
         """Whether it is so in any process."""
+        return self.mean({"": float(mine)})[""] > 0
+
+    def mean(self, mine: Mapping[str, float]) -> dict[str, float]:
+        """The same figures, averaged over the processes."""
         if self.count == 1:
-            return mine
+            return dict(mine)
         own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        sum_of = torch.tensor(float(mine), device=own if dist.get_backend() == "nccl" else "cpu")
-        dist.all_reduce(sum_of)
-        return bool(sum_of > 0)
+        values = torch.tensor(list(mine.values()), device=own if dist.get_backend() == "nccl" else "cpu")
+        dist.all_reduce(values)
+        return dict(zip(mine, (values / self.count).tolist(), strict=True))
 
     def average(self, parameters: Sequence[nn.Parameter]) -> None:
         """Replace gradients by their mean over the processes.
@@ -212,7 +216,7 @@ class Trainer:
             self._board = _tensorboard(settings.work)
 
     def advance(self) -> dict[str, float]:
-        """One step: every phase once. Returns the named losses, averaged over the parts of the batch."""
+        """One step: every phase once. Returns the named losses, averaged over the whole batch of all processes."""
         settings = self.settings
         told: dict[str, float] = {}
         whole = settings.batch * self.workers.count
@@ -222,6 +226,7 @@ class Trainer:
             if self.step % phase.every:
                 continue
             phase.optimiser.zero_grad(set_to_none=True)
+            own: dict[str, float] = {}
             for part in parts:
                 share = len(part) / settings.batch
                 torch.manual_seed(_mixed(settings.seed, self.step, int(part[0])))
@@ -229,7 +234,8 @@ class Trainer:
                 torch.autograd.backward(losses["loss"] * share)
                 for name, value in losses.items():
                     key = f"{phase.name}.{name}" if name != "loss" else phase.name
-                    told[key] = told.get(key, 0.0) + share * float(value.detach())
+                    own[key] = own.get(key, 0.0) + share * float(value.detach())
+            told |= self.workers.mean(own)
             self._require_finite(told)
             self.workers.average(phase.parameters)
             phase.optimiser.step()
