@@ -23,7 +23,7 @@ LAYERS = (  # each imports only from itself and from those below it
     {"ops"},
     {"_C"},
 )
-SHARED = {"config", "errors", "types", "__init__"}  # may be imported by all
+SHARED = {"config", "errors", "types", "__init__", "files"}  # may be imported by all
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 HEAVY = {"torch", "cv2", "numpy", "PIL", "rich", "safetensors", "imageio_ffmpeg"}
 
@@ -59,7 +59,7 @@ def name_of(path: Path) -> str:
 
 def is_light(path: Path) -> bool:
     part = part_of(name_of(path))
-    return part in ("cli", "config", "errors", "__init__", "__main__") or path.name.endswith("_config.py")
+    return part in ("cli", "config", "errors", "files", "__init__", "__main__") or path.name.endswith("_config.py")
 
 
 def exists(name: str) -> bool:

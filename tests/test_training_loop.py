@@ -145,7 +145,7 @@ def test_the_signal_to_end_is_heeded_between_steps(tmp_path: Path) -> None:
 
     def end(what: str, done: int, total: int) -> None:
         if done == 4:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
 
     with pytest.raises(KeyboardInterrupt, match=r"after step 4; .*--resume"):
         run(LineTask(part, loop), loop, config=part, progress=end)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cinegan_cli.errors import InputError, ModelMissingError, OutputError
+from cinegan_cli.files import replacing
 
 HEADER_KEY = "cinegan"  # the header's entry that holds our JSON
 _SCALE = ".scale_of_rows"  # beside a tensor packed as int8
@@ -33,20 +32,16 @@ class Bundle:
 def write_bundle(path: Path, bundle: Bundle) -> None:
     """Write atomically: a reader sees the old file or the whole new one. Raises OutputError."""
     header = json.dumps({"kind": bundle.kind, "config": dict(bundle.config)}, sort_keys=True)
-    temporary = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.contiguous() for k, v in bundle.tensors.items()}, temporary, metadata={HEADER_KEY: header})
-        temporary.chmod(0o644)  # safetensors makes it private
-        os.replace(temporary, path)
+        with replacing(path) as part:
+            save_file({k: v.contiguous() for k, v in bundle.tensors.items()}, part, metadata={HEADER_KEY: header})
+            part.chmod(0o644)  # safetensors makes it private
     except (OSError, SafetensorError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise OutputError(
             f"{path}: cannot be written: {reason}; choose a folder with space that you may write"
         ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def kind_of(path: Path) -> str | None:

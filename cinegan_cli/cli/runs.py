@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cinegan_cli.cli.options import Printer
 from cinegan_cli.config import PRESETS, PREVIEW, Config, base_type, settings
 from cinegan_cli.errors import InputError, OutputError, UsageError
+from cinegan_cli.files import written
 
 if TYPE_CHECKING:
     from cinegan_cli.pipeline import Summary
@@ -147,15 +148,8 @@ def write_sidecar(path: Path, photo: Path, config: Config) -> None:
             options[name] = os.path.relpath(options[name], path.parent)
     options.pop("overwrite", None)
     values = {"cinegan": __version__, "photo": os.path.relpath(photo, path.parent), "options": options}
-    temporary = path.with_name(path.name + ".part")
-    try:
-        temporary.write_text(json.dumps(values, indent=2) + "\n")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: cannot write the settings: {error.strerror}; use --no-sidecar to do without"
-        ) from error
+    with written(path, "use --no-sidecar to do without these settings") as part:
+        part.write_text(json.dumps(values, indent=2) + "\n")
 
 
 def read_sidecar(path: Path) -> tuple[Path, dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from cinegan_cli.errors import OutputError
+from cinegan_cli.files import written
 
 Value = float | str | None
 
@@ -74,18 +73,10 @@ class Results:
 
 def write_csv(path: Path, table: Table) -> None:
     """Every value unrounded, empty where there is none; whole or not at all. Raises OutputError."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, [column.key for column in table.shown], extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(table.rows)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}; choose another place") from error
-    finally:
-        if temporary.parent.is_dir():
-            temporary.unlink(missing_ok=True)
+    with written(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [column.key for column in table.shown], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(table.rows)
 
 
 def _written(value: Value, digits: int) -> str:

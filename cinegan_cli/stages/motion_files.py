@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import struct
-import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cinegan_cli.config import FRAME_RATE_OF_FILES
-from cinegan_cli.errors import InputError, OutputError, UsageError
+from cinegan_cli.errors import InputError, UsageError
+from cinegan_cli.files import written
 from cinegan_cli.types import Motion
 
 FLO_MAGIC = struct.pack("<f", 202021.25)  # the bytes "PIEH"
@@ -52,35 +50,12 @@ def write_motion(path: Path, motion: Motion) -> None:
     if suffix not in (".npy", ".flo"):
         raise UsageError(f"{path}: motion is written as .npy or .flo, not as {suffix or 'a file without ending'}")
     field = np.ascontiguousarray(motion.velocity.cpu().numpy() / np.float32(FRAME_RATE_OF_FILES), np.float32)  # [2,h,w]
-    try:
-        _write_whole(path, field, suffix)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}; choose another place") from error
-
-
-def _write_whole(path: Path, field: NDArray[np.float32], suffix: str) -> None:
-    """Through a temporary file beside `path`, then renamed."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=suffix)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            if suffix == ".flo":
-                file.write(FLO_MAGIC + struct.pack("<ii", field.shape[2], field.shape[1]))
-                file.write(np.ascontiguousarray(field.transpose(1, 2, 0), "<f4").tobytes())  # [h, w, 2]
-            else:
-                np.save(file, field)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    """The permissions new files lack (mkstemp gives its file to the owner alone)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with written(path) as part, part.open("wb") as file:
+        if suffix == ".flo":
+            file.write(FLO_MAGIC + struct.pack("<ii", field.shape[2], field.shape[1]))
+            file.write(np.ascontiguousarray(field.transpose(1, 2, 0), "<f4").tobytes())  # [h, w, 2]
+        else:
+            np.save(file, field)
 
 
 def _read_numpy(path: Path) -> NDArray[Any]:

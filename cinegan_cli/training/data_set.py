@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cinegan_cli.errors import InputError, OutputError
+from cinegan_cli.files import replacing
 from cinegan_cli.stages.photo import MOST_ELONGATED, SMALLEST_SIDE
 from cinegan_cli.stages.photo_decode import decode_picture, to_8_bit
 from cinegan_cli.stages.pictures import LONGEST_NAME
@@ -194,13 +195,8 @@ def _write_files(root: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _write_file(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with replacing(path) as part:
         part.write_bytes(content)
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _attempt(folder: Path, write: Callable[[], None]) -> None:

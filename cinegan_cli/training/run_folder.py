@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -15,16 +13,18 @@ from typing import Any
 import torch
 
 from cinegan_cli.errors import InputError, OutputError, UsageError
+from cinegan_cli.files import replacing, written
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
 CONFIG = "config.json"
+ADVICE = "free some space, then --resume"
 FIRST_COLUMNS = ["step", "seconds"]  # of the log
 # options that may differ where a run goes on
 FREE = ("data", "annotations", "out", "models", "members", "lpips", "learning_rate")
 
 
-def open_folder(work: Path, config: object, *, resume: bool) -> Path | None:
+def open_folder(work: Path, config: Any, *, resume: bool) -> Path | None:
     """Make the folder of a run; returns the checkpoint to go on from, if there is one.
 
     Raises UsageError when it holds a run and not `resume`, OutputError when it cannot be written or holds files of that
@@ -33,7 +33,7 @@ def open_folder(work: Path, config: object, *, resume: bool) -> Path | None:
     checkpoint = work / CHECKPOINT
     if checkpoint.is_file() and not resume:
         raise UsageError(f"{work}: holds a run already; add --resume to go on, or choose another --work")
-    settings = plain(asdict(config))  # type: ignore[call-overload]
+    settings = plain(asdict(config))
     for name, ours in ((CONFIG, _is_config(work / CONFIG, settings)), (LOG, _is_log(work / LOG))):
         if not ours:
             raise OutputError(f"{work / name}: exists and is not of such a run; choose another --work")
@@ -44,23 +44,15 @@ def open_folder(work: Path, config: object, *, resume: bool) -> Path | None:
     return checkpoint if checkpoint.is_file() else None
 
 
-def keep_config(work: Path, config: object) -> None:
+def keep_config(work: Path, config: Any) -> None:
     """Write the settings of the run, as JSON. Raises OutputError."""
-    path = work / CONFIG
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(json.dumps(plain(asdict(config)), indent=2) + "\n")  # type: ignore[call-overload]
-        os.replace(part, path)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    with written(work / CONFIG, ADVICE) as part:
+        part.write_text(json.dumps(plain(asdict(config)), indent=2) + "\n")
 
 
-def begun(config: object, *, batch: int, seed: int) -> dict[str, Any]:
+def begun(config: Any, *, batch: int, seed: int) -> dict[str, Any]:
     """What a run that goes on must have in common with its beginning: the task, its options, samples a step, seed."""
-    options = {f.name: getattr(config, f.name) for f in fields(config) if "help" in f.metadata}  # type: ignore[arg-type]
+    options = {f.name: getattr(config, f.name) for f in fields(config) if "help" in f.metadata}
     kept = {name: plain(value) for name, value in options.items() if name not in FREE}
     return {"task": type(config).__name__.removesuffix("Settings").lower(), **kept, "batch": batch, "seed": seed}
 
@@ -91,17 +83,13 @@ def require_same(checkpoint: Path, before: Mapping[str, Any], now: Mapping[str, 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write a checkpoint atomically: a kill or a full disk leaves the old one or the new one. Raises OutputError."""
-    part = path.with_name(path.name + ".part")
     try:
-        torch.save(dict(state), part)
-        os.replace(part, path)
+        with replacing(path) as part:
+            torch.save(dict(state), part)
     except (OSError, RuntimeError) as error:  # torch's own writer tells a full disk as the latter
         kept = "the last checkpoint is whole" if path.is_file() else "there is no earlier one"
         reason = (error.strerror if isinstance(error, OSError) else None) or "the disk may be full"
-        raise OutputError(f"{path}: cannot be written: {reason} ({kept}); free some space, then --resume") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written: {reason} ({kept}); {ADVICE}") from error
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -139,22 +127,16 @@ def drop_later_lines(work: Path, step: int) -> None:
     with path.open(newline="") as file:
         header, *rows = list(csv.reader(file))
     kept = [row for row in rows if row and row[0].isdigit() and int(row[0]) <= step]
-    part = path.with_name(path.name + ".part")
-    try:
-        if kept:
-            with part.open("w", newline="") as file:
-                csv.writer(file).writerows([header, *kept])
-            os.replace(part, path)
-        else:
-            path.unlink()
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise unwritable(path, error) from error
+    if not kept:
+        path.unlink()
+        return
+    with written(path, ADVICE) as part, part.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *kept])
 
 
 def unwritable(path: Path, error: OSError) -> OutputError:
     """The error to raise where a file of a run cannot be written."""
-    return OutputError(f"{path}: cannot be written: {error.strerror or error}; free some space, then --resume")
+    return OutputError(f"{path}: cannot be written: {error.strerror or error}; {ADVICE}")
 
 
 def plain(value: Any) -> Any:
