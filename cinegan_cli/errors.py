@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 
 
@@ -61,13 +62,29 @@ class CheckError(CineganError):
     status = ExitStatus.CHECK
 
 
-def unexpected(error: Exception) -> str:
-    """One line for an error that is not one of ours: memory that ran out, or a bug."""
-    phrases = ("can't allocate memory", "out of memory", "Insufficient memory")  # of torch (CPU, CUDA) and OpenCV
-    if isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases):
-        return "not enough memory for this picture; try a smaller --max-side"
+REFUSALS = {  # by the system's number: what to do, and the status
+    errno.ENAMETOOLONG: ("give a shorter name", ExitStatus.INPUT),
+    errno.EACCES: ("check its permissions", ExitStatus.INPUT),
+    errno.ENOSPC: ("free some space", ExitStatus.ENCODER),
+    errno.EROFS: ("choose another place", ExitStatus.ENCODER),
+}
+
+
+def unexpected(error: Exception) -> tuple[str, ExitStatus]:
+    """One line and the status for an error that is not one of ours: a refusal of the system's, memory, or a bug."""
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        advice, status = REFUSALS[error.errno]
+        return one_line(f"{error.filename or 'a file'}: {error.strerror}; {advice}"), status
+    if is_out_of_memory(error):
+        return "not enough memory for this picture; try a smaller --max-side", ExitStatus.INTERNAL
     what = f"internal error: {type(error).__name__}: {one_line(str(error))}"
-    return f"{what}; please report it with the output of `cinegan --traceback ...`"
+    return f"{what}; please report it with the output of `cinegan --traceback ...`", ExitStatus.INTERNAL
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Python's own error, or what torch (CPU, CUDA) and OpenCV say."""
+    phrases = ("can't allocate memory", "out of memory", "Insufficient memory")
+    return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases)
 
 
 def one_line(text: str) -> str:

@@ -59,10 +59,15 @@ def config_in(path: Path) -> Mapping[str, Any]:
 def _header(path: Path) -> Mapping[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[HEADER_KEY])
+            header = header_of(file)
     except (SafetensorError, KeyError, ValueError, OSError):
         return {}
     return header if isinstance(header, dict) else {}
+
+
+def header_of(file: Any) -> Any:
+    """What `write_bundle` said in a file opened by safetensors. Raises KeyError or ValueError for other files."""
+    return json.loads((file.metadata() or {})[HEADER_KEY])
 
 
 def is_bundle(path: Path) -> bool:
@@ -83,7 +88,7 @@ def read_bundle(path: Path, kind: str) -> Bundle:
         raise ModelMissingError(f"{path}: the {kind} model is not installed; reinstall cinegan or train it")
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[HEADER_KEY])
+            header = header_of(file)
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise InputError(f"{path}: not a cinegan weights file ({error}); install or train it again") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from cinegan_cli.checkpoints.bundle import HEADER_KEY, unpack
+from cinegan_cli.checkpoints.bundle import header_of, unpack
 from cinegan_cli.checkpoints.networks import Kind, filled
 from cinegan_cli.errors import CineganError, InputError, ModelMissingError, UsageError
 from cinegan_cli.nn.classifier import ClassifierEnsemble, PixelClassifier
@@ -212,7 +211,7 @@ def open_bundle(path: Path) -> Models:
         raise ModelMissingError(f"{path}: no such bundle; make it with `cinegan models import FILE...`")
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[HEADER_KEY])
+            header = header_of(file)
             names = tuple(file.keys())
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise InputError(f"{path}: not a bundle of cinegan ({error}); make it with `cinegan models import`") from error

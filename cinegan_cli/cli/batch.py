@@ -33,7 +33,7 @@ def animate_folder(folder: Path, config: Config, printer: Printer, *, sidecar: b
         try:
             animate_one(photo, with_outputs(config, outputs), printer, sidecar=sidecar, dry_run=dry_run)
         except Exception as error:  # whatever it is, the other photos are not to blame
-            reason = str(error) if isinstance(error, CineganError) else f"{photo}: {unexpected(error)}"
+            reason = str(error) if isinstance(error, CineganError) else f"{photo}: {unexpected(error)[0]}"
             failures.append(reason)
             printer.notice(reason)
     if skipped:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options
 from cinegan_cli.config import section_from
 from cinegan_cli.training.data_config import PhotosConfig, SyntheticConfig, VideosConfig
+
+if TYPE_CHECKING:
+    from cinegan_cli.training.clips_data import Collected
 
 OUT = click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Folder of the data set; a stopped run goes on."
@@ -38,11 +41,7 @@ def from_videos(clips: tuple[Path, ...], out: Path, quiet: bool, as_json: bool, 
     config = section_from(VideosConfig, given(options))
     with printer.progress() as progress:
         made = make(clips, out, config, progress=progress)
-    for name, reason in made.rejected:
-        printer.notice(f"left out: {name}: {reason}")
-    _warn(printer, made.unstated)
-    summary = f"{out}: {len(made.added)} samples added, {len(made.kept)} kept, {len(made.rejected)} rejected"
-    printer.result(summary, {"added": made.added, "kept": made.kept, "rejected": dict(made.rejected)})
+    _tell(printer, out, made, "samples added, {} kept, {} rejected")
 
 
 @data.command("from-photos")
@@ -62,11 +61,7 @@ def from_photos(photos: tuple[Path, ...], out: Path, quiet: bool, as_json: bool,
     config = section_from(PhotosConfig, given(options))
     with printer.progress() as progress:
         made = make(photos, out, config, progress=progress)
-    for name, reason in made.rejected:
-        printer.notice(f"left out: {name}: {reason}")
-    _warn(printer, made.unstated)
-    summary = f"{out}: {len(made.added)} photos added, {len(made.kept)} kept, {len(made.rejected)} left out"
-    printer.result(summary, {"added": made.added, "kept": made.kept, "rejected": dict(made.rejected)})
+    _tell(printer, out, made, "photos added, {} kept, {} left out")
 
 
 @data.command()
@@ -84,6 +79,12 @@ def synthetic(out: Path, quiet: bool, as_json: bool, **options: Any) -> None:
     printer.result(f"{out}: {len(added)} scenes added", {"added": added})
 
 
-def _warn(printer: Printer, unstated: int) -> None:
-    if unstated:
-        printer.notice(f"no licence is stated for {unstated} samples; give --licence, or a manifest.csv beside them.")
+def _tell(printer: Printer, out: Path, made: Collected, counts: str) -> None:
+    """What was added, kept and rejected, and why; `counts` are the words between the numbers."""
+    for name, reason in made.rejected:
+        printer.notice(f"left out: {name}: {reason}")
+    if made.unstated:
+        unstated = f"no licence is stated for {made.unstated} samples"
+        printer.notice(f"{unstated}; give --licence, or a manifest.csv beside them.")
+    summary = f"{out}: {len(made.added)} " + counts.format(len(made.kept), len(made.rejected))
+    printer.result(summary, {"added": made.added, "kept": made.kept, "rejected": dict(made.rejected)})

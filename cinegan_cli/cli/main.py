@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import signal
 import sys
 from collections.abc import Iterator
@@ -29,13 +28,6 @@ COMMANDS = {  # name → module of `cinegan_cli.cli` that holds a command of tha
     "train": "train",
     "doctor": "doctor",
     "completion": "completion",
-}
-
-REFUSALS = {  # by the system's number: what to do, and the status
-    errno.ENAMETOOLONG: ("give a shorter name", ExitStatus.INPUT),
-    errno.EACCES: ("check its permissions", ExitStatus.INPUT),
-    errno.ENOSPC: ("free some space", ExitStatus.ENCODER),
-    errno.EROFS: ("choose another place", ExitStatus.ENCODER),
 }
 
 
@@ -101,15 +93,7 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if "--traceback" in arguments:
             raise
-        return _refused(error) if isinstance(error, OSError) else _fail(unexpected(error), ExitStatus.INTERNAL)
-
-
-def _refused(error: OSError) -> int:
-    """What the system says of a file, wherever it was touched."""
-    if error.errno not in REFUSALS:
-        return _fail(unexpected(error), ExitStatus.INTERNAL)
-    advice, status = REFUSALS[error.errno]
-    return _fail(one_line(f"{error.filename or 'a file'}: {error.strerror}; {advice}"), status)
+        return _fail(*unexpected(error))
 
 
 def _fail(message: str, status: ExitStatus) -> int:

@@ -25,15 +25,13 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cinegan_cli.errors import CheckError, InputError, UsageError
+from cinegan_cli.errors import CheckError, InputError, UsageError, is_out_of_memory
 from cinegan_cli.stages.pictures import write_pictures
 from cinegan_cli.stages.precision import narrowed
 from cinegan_cli.training import run_folder
 from cinegan_cli.training.loop_config import LoopSettings
 from cinegan_cli.training.run_folder import CHECKPOINT
 from cinegan_cli.types import Progress
-
-OUT_OF_MEMORY = ("can't allocate memory", "out of memory")  # what torch says on the CPU and on CUDA
 
 
 @dataclass(frozen=True)
@@ -183,7 +181,7 @@ def _within_memory(advance: Callable[[], dict[str, float]], settings: LoopSettin
     try:
         return advance()
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(phrase in str(error) for phrase in OUT_OF_MEMORY):
+        if not is_out_of_memory(error):
             raise
         raise UsageError(
             f"--batch {settings.batch}: not enough memory for one step; give a smaller --batch, or compute it in parts "
