@@ -14,19 +14,23 @@ from cinegan_cli.config import Config
 
 if TYPE_CHECKING:
     from cinegan_cli.pipeline import Summary
+    from cinegan_cli.session import Session
 
 __version__ = "0.1.0"
 __all__ = ["Config", "__version__", "animate"]
 
 
-def animate(photo: str | Path, config: Config | None = None, **options: Any) -> Summary:
+def animate(
+    photo: str | Path, config: Config | None = None, *, session: Session | None = None, **options: Any
+) -> Summary:
     """Render the loop of one photo, as `cinegan animate` does, and say what was done.
 
     Either `config`, or `options` named as on the command line (`out`, `seconds`, `mask`, ...; see `Config`), not both.
-    Raises the errors of `cinegan_cli.errors`. Nothing is printed.
+    With a `cinegan_cli.session.Session` many photos open each model once; it then decides on device, precision and
+    threads. Raises the errors of `cinegan_cli.errors`. Nothing is printed.
     """
-    from cinegan_cli.pipeline import animate as run  # torch is imported only when there is work
+    from cinegan_cli.pipeline import animate as run
 
     if config is not None and options:
         raise TypeError("config must be alone, got also " + ", ".join(options))
-    return run(photo, config or Config.from_options(**options))
+    return run(photo, config or Config.from_options(**options), session)

@@ -20,8 +20,18 @@ FRAME_RATE_OF_FILES = 30.0  # motion files hold px per frame at this rate (`spec
 
 
 def setting(default: Any, help: str, **extra: Any) -> Any:
-    """A dataclass field with its help text; `extra` goes to the command line (metavar, minimum, maximum, ...)."""
+    """A dataclass field with its help text; `extra` goes to the command line (metavar, minimum, maximum, ...).
+
+    Where not every run reads a setting, `extra` also says which does: `read_by` maps facts of a run ("system", "mode",
+    "warp", "loop", "output") to the values under which it is read; `needs` and `unless` name a setting that must be
+    given, or must not be; `rendering` marks what only commands that render frames read. See `Config.require_read`.
+    """
     return field(default=default, metadata={"help": help, **extra})
+
+
+GENERATOR = MappingProxyType({"system": ("stylecinegan",)})
+DEEP = MappingProxyType({"system": ("stylecinegan",), "mode": ("deep",)})
+LOSSY = (".mp4", ".webm", ".gif", ".webp", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,7 @@ class PhotoConfig:
     )
     aspect: str | None = setting(None, "Aspect ratio of the output, such as 9:16 or 16:9.", metavar="W:H")
     fit: Literal["crop", "pad"] = setting(
-        "crop", "How a photo is brought to --aspect: cut the sides, or add background."
+        "crop", "How a photo is brought to --aspect: cut the sides, or add background.", needs="aspect"
     )
     background: str = setting("#ffffff", "Colour behind transparent pixels and --fit pad.", metavar="#RRGGBB")
 
@@ -45,44 +55,57 @@ class PhotoConfig:
 class InversionConfig:
     """What the picture is made of: the bands that move."""
 
-    backbone: Literal["auto", "pyramid", "stylegan2"] = setting(
-        "auto", "Laplacian bands of the photo, or those of a generator; auto takes the generator that is installed."
+    backbone: Literal["auto", "pyramid", "stylecinegan"] = setting(
+        "auto",
+        "The system: Laplacian bands of the photo, or those of a generator; auto takes a generator that is installed.",
     )
     models: str | None = setting(
         None, "Set of models: a name from `cinegan models list`, or a bundle (.safetensors).", metavar="NAME|FILE"
     )
     latents: Path | None = setting(
-        None, "Latents of this photo, as `cinegan invert` writes them; nothing is inverted again.", metavar="FILE"
+        None,
+        "Latents of this photo, as `cinegan invert` writes them; nothing is inverted again.",
+        metavar="FILE",
+        read_by=GENERATOR,
     )
     refine: int = setting(
-        0, "Steps of optimising the encoder's latents for this photo.", minimum=0, maximum=10000, metavar="STEPS"
+        0,
+        "Steps of optimising the encoder's latents for this photo.",
+        minimum=0,
+        maximum=10000,
+        metavar="STEPS",
+        read_by=GENERATOR,
+        unless="latents",
     )
     mode: Literal["bands", "deep"] = setting(
         "bands",
         "Warp the generator's RGB contributions, or (deep, the paper's literal form) its features with all channels: "
         "G's layers run on every frame.",
+        read_by=GENERATOR,
+        rendering=True,
     )
     inversion_index: int | None = setting(
         None,
         "Feature D_k that carries the layout of the photo.  [default: the one the encoder gives]",
         minimum=9,
         maximum=18,
+        read_by=GENERATOR,
+        unless="latents",
     )
     warp_index: int | None = setting(
-        None, "First feature that deep warps.  [default: the last one of the inversion's size]", minimum=9, maximum=18
+        None,
+        "First feature that deep warps.  [default: the last one of the inversion's size]",
+        minimum=9,
+        maximum=18,
+        read_by=DEEP,
+        rendering=True,
     )
     warp_levels: Literal["all", "first"] = setting(
-        "all", "Deep: warp one feature of every size, or the first alone (ablation)."
+        "all", "Deep: warp one feature of every size, or the first alone (ablation).", read_by=DEEP, rendering=True
     )
-    precision: Precision = setting(
-        "auto",
-        "Of the encoder's and the generator's convolutions; auto takes bfloat16 where the hardware multiplies it "
-        "faster.",
+    no_residual: bool = setting(
+        False, "Leave out what the generator cannot reproduce, as the paper does.", read_by=GENERATOR, rendering=True
     )
-    no_residual: bool = setting(False, "Leave out what the generator cannot reproduce, as the paper does.")
-
-
-RENDERING = ("mode", "warp_index", "warp_levels", "no_residual")  # the inversion's settings that rendering alone reads
 
 
 @dataclass(frozen=True)
@@ -96,7 +119,7 @@ class MaskConfig:
         None, "Picture of what must stay still (white); it wins over the mask.", metavar="FILE"
     )
     move: Literal["sky", "water", "sky+water", "everything"] = setting(
-        "sky+water", "What to animate when no --mask is given."
+        "sky+water", "What to animate when no --mask is given.", unless="mask"
     )
     mask_network: Path | None = setting(
         None, "Mask networks that `cinegan train mask` made, instead of the shipped ones.", metavar="FILE"
@@ -129,11 +152,11 @@ class MotionConfig:
         "Motion network that `cinegan train motion` made, instead of the default; follows --arrow.",
         metavar="FILE",
     )
-    speed: float = setting(1.0, "Factor on the speed.", minimum=0.0, maximum=20.0)
+    speed: float = setting(1.0, "Factor on the speed.", minimum=0.001, maximum=20.0)
 
 
 @dataclass(frozen=True)
-class LoopConfig:
+class RenderConfig:
     """How the frames are made."""
 
     seconds: float = setting(4.0, "Length of one cycle.", minimum=0.1, maximum=120.0)
@@ -152,10 +175,14 @@ class LoopConfig:
         "Splat where pixels come from and sample sharply there; or the paper's band splat and its ablations.",
     )
     blend: Literal["contrast", "linear"] = setting(
-        "contrast", "Keep the contrast of both directions, or average them (paper)."
+        "contrast",
+        "Keep the contrast of both directions, or average them (paper).",
+        read_by={"mode": ("bands",), "warp": ("coordinates", "splat", "backward"), "loop": ("flow", "crossfade")},
     )
     fill: Literal["smooth", "paper"] = setting(
-        "smooth", "Holes: from around, or 7x7 median and Telea inpainting (paper)."
+        "smooth",
+        "Holes: from around, or 7x7 median and Telea inpainting (paper).",
+        read_by={"warp": ("coordinates", "splat", "rgb")},
     )
 
     @property
@@ -174,9 +201,14 @@ class StyleConfig:
         None, "The look: a name of --list, a colour such as #ff8800, or a photo to take it from.", metavar="LOOK"
     )
     strength: float = setting(
-        1.0, "How far to go: β of Eq. 5, 0 is the photo, 1 the look.", minimum=0.0, maximum=1.5, metavar="BETA"
+        1.0,
+        "How far to go: β of Eq. 5, 0 is the photo, 1 the look.",
+        minimum=0.0,
+        maximum=1.5,
+        metavar="BETA",
+        needs="target",
     )
-    cycle: bool = setting(False, "Go from the photo to the look and back within the loop.")
+    cycle: bool = setting(False, "Go from the photo to the look and back within the loop.", needs="target")
 
 
 @dataclass(frozen=True)
@@ -189,9 +221,12 @@ class VideoConfig:
         metavar="FILE",
     )
     overwrite: bool = setting(False, "Replace outputs that exist.")
-    quality: int = setting(80, "Quality of lossy outputs, 1 to 100.", minimum=1, maximum=100)
+    quality: int = setting(80, "Quality of lossy outputs, 1 to 100.", minimum=1, maximum=100, read_by={"output": LOSSY})
     max_bytes: str | None = setting(
-        None, "Largest size of each video file, such as 5MB; quality is lowered to fit.", metavar="SIZE"
+        None,
+        "Largest size of each video file, such as 5MB; quality is lowered to fit.",
+        metavar="SIZE",
+        read_by={"output": (*LOSSY, ".apng")},
     )
     repeat: int = setting(1, "Cycles to write, for players that cannot loop.", minimum=1, maximum=1000)
     preset: Literal["web", "wallpaper", "gif", "story"] | None = setting(
@@ -205,11 +240,11 @@ class RunConfig:
 
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "Where to compute.")
     threads: int | None = setting(None, "CPU threads; all of them by default.", minimum=1, maximum=1024)
-    seed: int = setting(
-        0,
-        "Seed of whatever is random. Nothing in making a loop is: it is the same with any.",
-        minimum=0,
-        maximum=2**31 - 1,
+    precision: Precision = setting(
+        "auto",
+        "Of the encoder's and the generator's convolutions; auto takes bfloat16 where the hardware multiplies it "
+        "faster.",
+        read_by=GENERATOR,
     )
     strict: bool = setting(
         False, "Fail (status 7) instead of going on when the mask is doubtful or the loop is not clean."
@@ -236,7 +271,7 @@ class Config:
     inversion: InversionConfig = InversionConfig()
     mask: MaskConfig = MaskConfig()
     motion: MotionConfig = MotionConfig()
-    loop: LoopConfig = LoopConfig()
+    render: RenderConfig = RenderConfig()
     style: StyleConfig = StyleConfig()
     video: VideoConfig = VideoConfig()
     run: RunConfig = RunConfig()
@@ -256,6 +291,34 @@ class Config:
             )
         return cls(**sections)
 
+    def require_read(self, *, system: str) -> None:
+        """Raise `UsageError` for a setting that this run would not read, naming what does. Defaults need no reader.
+
+        `system` is the name of the system that was chosen. Settings that came with a preset may go unread.
+        """
+        facts: dict[str, set[str]] = {
+            "system": {system},
+            "mode": {self.inversion.mode},
+            "warp": {self.render.warp},
+            "loop": {self.render.loop},
+            "output": {path.suffix.lower() for path in self.video.out},
+        }
+        given = self.options()
+        preset = PRESETS.get(str(self.video.preset), {})
+        for name, extra in ((f.name, f.metadata) for f, _ in settings()):
+            if name not in given or name in preset:
+                continue
+            option = "--" + name.replace("_", "-")
+            if "unless" in extra and extra["unless"] in given:
+                raise UsageError(f"{option}: nothing reads it beside --{extra['unless']}; leave one of them out")
+            if "needs" in extra and extra["needs"] not in given:
+                raise UsageError(
+                    f"{option}: nothing reads it without --{extra['needs']}; give that too, or leave it out"
+                )
+            for fact, values in extra.get("read_by", {}).items():
+                if facts[fact] and not facts[fact] & set(values):
+                    raise UsageError(f"{option}: nothing in this run reads it; {_advice(fact, values, facts[fact])}")
+
     def options(self) -> dict[str, Any]:
         """What differs from the defaults, as plain values that `from_options` takes and JSON can hold."""
         return {
@@ -263,6 +326,19 @@ class Config:
             for section, f in _located_settings()
             if getattr(getattr(self, section), f.name) != f.default
         }
+
+
+def _advice(fact: str, values: tuple[str, ...], found: set[str]) -> str:
+    """What reads a setting, and what this run has instead."""
+    here = "/".join(sorted(found))
+    if fact == "system":
+        return (
+            f"it is read by the system {' or '.join(values)}, which needs a generator (`cinegan models import`); "
+            f"this run has {here}"
+        )
+    if fact == "output":
+        return f"it is read for {', '.join(values)}; this run writes {here}"
+    return f"it is read by --{fact} {' or '.join(values)}; this run has --{fact} {here}"
 
 
 def section_from(kind: type, options: dict[str, Any]) -> Any:

@@ -62,6 +62,12 @@ class CheckError(CineganError):
     status = ExitStatus.CHECK
 
 
+class CancelledError(CineganError):
+    """The session was asked to stop."""
+
+    status = ExitStatus.INTERRUPTED
+
+
 REFUSALS = {  # by the system's number: what to do, and the status
     errno.ENAMETOOLONG: ("give a shorter name", ExitStatus.INPUT),
     errno.EACCES: ("check its permissions", ExitStatus.INPUT),

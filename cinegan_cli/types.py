@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
-Origin = Literal["given", "predicted", "default"]
+Provenance = Literal["given", "predicted", "default"]
 Progress = Callable[[str, int, int], None]  # (what is being done, steps done, steps in all; 0 when unknown)
+
+STATIC, SKY, WATER, MOVING, IGNORE = 0, 1, 2, 3, 255  # values of label pictures; MOVING: sky or water, not known which
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +57,6 @@ class Bands:
 
 
 @dataclass(frozen=True)
-class Latents:
-    """What a generator makes the photo from: the feature that carries its layout, and the codes of all layers.
-
-    `w_plus` float32 [1, styles, 512] and `feature` float32 [1, C, h, w], the D_k with k = `index`
-    (`spec/stylecinegan.md`, section 1). The grid has the photo's aspect ratio.
-    """
-
-    w_plus: Tensor
-    feature: Tensor
-    index: int
-
-
-@dataclass(frozen=True)
 class Mask:
     """What moves. `alpha[y, x]` float32 [H, W] in [0, 1]: 0 is static, 1 moves at full speed, between: partial speed.
 
@@ -72,7 +65,7 @@ class Mask:
     """
 
     alpha: Tensor
-    origin: Origin
+    provenance: Provenance
     sky: Tensor | None = None
     water: Tensor | None = None
     confidence: float = 1.0
@@ -88,7 +81,7 @@ class Motion:
     """
 
     velocity: Tensor
-    origin: Origin
+    provenance: Provenance
     notices: tuple[str, ...] = ()
 
 
@@ -105,3 +98,53 @@ class Displacement:
     backward: Tensor
     weight: float
     pad: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a system knows about a photo before anything moves.
+
+    `votes` float32 [3, h, w] in [0, 1] are its shares for (static, sky, water), or None where it was not asked or has
+    no opinion. `state` is the system's own and means nothing to others.
+    """
+
+    votes: Tensor | None = None
+    state: Any = None
+
+
+@dataclass(frozen=True)
+class KeyPicture:
+    """The photo at one strength β of its look: `picture` float32 [3, H, W] in [0, 1]; `state` as in `Analysis`."""
+
+    strength: float
+    picture: Tensor
+    state: Any = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that is known before the first frame; `looks` hold several keys where the look changes over the loop."""
+
+    photo: Photo
+    mask: Mask
+    motion: Motion
+    analysis: Analysis = Analysis()
+    looks: tuple[KeyPicture, ...] = ()
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know, in the order of the stages."""
+        return (*self.photo.notices, *self.mask.notices, *self.motion.notices)
+
+
+@dataclass(frozen=True)
+class LayerFrame:
+    """The moving layer in one frame, and what it is composited with (Eq. 4).
+
+    `warped` and `unwarped` float32 [3, H, W] in about [0, 1] are the layer as it is in this frame and as it would be
+    had nothing moved; `static` uint8 [H, W, 3] is the picture that static pixels are copied from.
+    """
+
+    warped: Tensor
+    unwarped: Tensor
+    static: Tensor

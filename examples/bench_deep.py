@@ -14,12 +14,11 @@ from unittest import mock
 import torch
 
 from cinegan_cli import ops
-from cinegan_cli.config import InversionConfig, LoopConfig
+from cinegan_cli.config import InversionConfig, RenderConfig
 from cinegan_cli.nn.stylegan2 import Generator, GeneratorConfig
-from cinegan_cli.ops.splat import splat
-from cinegan_cli.stages.inversion_bands import generator_bands, zero_mean
+from cinegan_cli.ops import splat
 from cinegan_cli.stages.warp import warped_frames
-from cinegan_cli.stages.warp_deep import deep_frames
+from cinegan_cli.systems.stylecinegan import deep_frames, generator_bands, zero_mean
 from cinegan_cli.types import Latents, Motion
 
 SIDE = 1024
@@ -35,8 +34,8 @@ def main() -> None:
     latents = Latents(torch.randn(1, 18, 512), torch.randn(1, 512, 64, 64), 10)
     y, x = torch.meshgrid(torch.arange(512) / 512, torch.arange(512) / 512, indexing="ij")
     motion = Motion(15 * torch.stack([torch.sin(3 * y) + 0.2, torch.cos(2 * x)]), "given")
-    paper = LoopConfig(seconds=(options.frames + 1) / 30, warp="splat", blend="linear")
-    default = LoopConfig(seconds=(options.frames + 1) / 30)
+    paper = RenderConfig(seconds=(options.frames + 1) / 30, warp="splat", blend="linear")
+    default = RenderConfig(seconds=(options.frames + 1) / 30)
     region = torch.ones(SIDE, SIDE, dtype=torch.uint8)
     with torch.inference_mode():
         features = generator.features_from(latents.feature, latents.w_plus, 10)

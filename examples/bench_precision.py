@@ -18,27 +18,27 @@ import torch
 from timing import Timing, alternate
 from torch import Tensor
 
-from cinegan_cli.checkpoints.store import Models, open_models
-from cinegan_cli.config import InversionConfig, LoopConfig, PhotoConfig, Precision
-from cinegan_cli.evaluation.metrics import psnr
-from cinegan_cli.scene import silent
-from cinegan_cli.stages.inversion import collapse
-from cinegan_cli.stages.inversion_bands import generator_bands
-from cinegan_cli.stages.inversion_generator import (
+from cinegan_cli.config import InversionConfig, PhotoConfig, Precision, RenderConfig
+from cinegan_cli.measure import psnr
+from cinegan_cli.models import Models, open_models
+from cinegan_cli.precision import narrowed, narrowed_for
+from cinegan_cli.stages.bands import collapse
+from cinegan_cli.stages.look import parse_target
+from cinegan_cli.stages.photo import read_photo
+from cinegan_cli.systems.stylecinegan import (
     Inversion,
     as_picture,
     at_generator_size,
+    deep_frames,
     encoder_input,
+    generator_bands,
     grid_of,
     reconstruction,
     see,
+    styled_inversion,
+    target_codes,
 )
-from cinegan_cli.stages.photo import read_photo
-from cinegan_cli.stages.precision import narrowed, narrowed_for
-from cinegan_cli.stages.style import parse_target
-from cinegan_cli.stages.style_generator import styled_inversion, target_codes
-from cinegan_cli.stages.warp_deep import deep_frames
-from cinegan_cli.types import Latents, Motion, Photo
+from cinegan_cli.types import Latents, Motion, Photo, silent
 
 CPU = torch.device("cpu")
 
@@ -100,7 +100,7 @@ def deep_stream(photo: Photo, models: Models, latents: Latents, precision: Preci
     y, x = torch.meshgrid(torch.arange(256) / 256, torch.arange(256) / 256, indexing="ij")
     motion = Motion(8 * torch.stack([torch.sin(3 * y) + 0.2, torch.cos(2 * x)]), "given")
     size = (photo.size[1], photo.size[0])
-    loop = LoopConfig(seconds=frames / 30, warp="splat", blend="linear")
+    loop = RenderConfig(seconds=frames / 30, warp="splat", blend="linear")
     config = InversionConfig(mode="deep", warp_levels="first", precision=precision)
     return deep_frames(models.generator(), latents, motion, None, size=size, loop=loop, inversion=config)
 

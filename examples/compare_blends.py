@@ -17,10 +17,11 @@ import torch
 from eval_loops import options_of
 
 from cinegan_cli.config import Config
-from cinegan_cli.evaluation.loop import LoopMeter, LoopReport
+from cinegan_cli.measure import LoopMeter, LoopReport
 from cinegan_cli.pipeline import render
-from cinegan_cli.scene import Scene, prepare
-from cinegan_cli.stages import warp
+from cinegan_cli.scene import prepare
+from cinegan_cli.stages.warp import frames as warp
+from cinegan_cli.types import Scene
 
 SIDE = 420  # px of the crop shown at 100 %
 
@@ -36,7 +37,7 @@ def loop_of(scene: Scene, config: Config) -> tuple[LoopReport, np.ndarray]:
     middle = None
     for t, frame in enumerate(render(scene, config)):
         meter.add(frame)
-        if t == config.loop.frames // 2:
+        if t == config.render.frames // 2:
             middle = frame
     assert middle is not None
     return meter.report(), middle

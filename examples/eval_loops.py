@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 
 from cinegan_cli.config import Config
-from cinegan_cli.evaluation.loop import LoopMeter
+from cinegan_cli.measure import LoopMeter
 from cinegan_cli.pipeline import render
 from cinegan_cli.scene import prepare
 from cinegan_cli.stages.mask import overlay
-from cinegan_cli.stages.motion_picture import colour_wheel
+from cinegan_cli.stages.motion import colour_wheel
 
 TILE = 300
 
@@ -46,7 +46,7 @@ def measure(path: Path, common: dict[str, object]) -> tuple[str, bool, np.ndarra
     scene = prepare(photo, config)
     still = scene.photo.pixels_u8.numpy()
     meter = LoopMeter(photo=still, mask=scene.mask.alpha.numpy())
-    count = config.loop.frames
+    count = config.render.frames
     shown, first = [], 0
     for t, frame in enumerate(render(scene, config)):
         meter.add(frame)

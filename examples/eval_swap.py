@@ -15,14 +15,11 @@ import torch
 from torch import Tensor
 
 from cinegan_cli.config import InversionConfig, PhotoConfig
-from cinegan_cli.scene import silent
-from cinegan_cli.stages.inversion_generator import choose_models, see
+from cinegan_cli.stages.look import Target, gradient_correlation, restyle
 from cinegan_cli.stages.photo import read_photo
-from cinegan_cli.stages.style import Target, restyle
-from cinegan_cli.stages.style_generator import styled_inversion, target_codes
-from cinegan_cli.stages.style_transfer import gradient_correlation
-from cinegan_cli.training.photo_data import list_photos
-from cinegan_cli.types import Photo
+from cinegan_cli.systems.stylecinegan import choose_models, see, styled_inversion, target_codes
+from cinegan_cli.training.data import list_photos
+from cinegan_cli.types import Photo, silent
 
 STEP = 7  # photo k takes the look of photo k + STEP
 TILE = (240, 160)
@@ -50,7 +47,7 @@ def restyled(photo: Photo, target: Target, models: str, device: torch.device) ->
     """The photo in the look of a reference photo, [3, H, W]; by `restyle` where `models` is "none"."""
     if models == "none":
         return restyle(photo, None, target, device=device)
-    config = InversionConfig(backbone="stylegan2", models=models)
+    config = InversionConfig(backbone="stylecinegan", models=models)
     chosen = choose_models(config)
     assert chosen is not None
     inversion = see(photo, chosen, config, device=device, vote=False, progress=silent)

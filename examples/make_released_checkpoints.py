@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from cinegan_cli.nn.classifier import PixelClassifier
-from cinegan_cli.nn.encoder import Encoder, EncoderConfig
 from cinegan_cli.nn.pix2pixhd import GlobalGenerator, GlobalGeneratorConfig
-from cinegan_cli.nn.stylegan2 import Generator, GeneratorConfig
+from cinegan_cli.nn.stylegan2 import Encoder, EncoderConfig, Generator, GeneratorConfig
 
 
 def numbers(seed: int, shape: torch.Size) -> Tensor:

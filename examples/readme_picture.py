@@ -14,7 +14,7 @@ from cinegan_cli.config import Config
 from cinegan_cli.pipeline import render
 from cinegan_cli.scene import prepare
 from cinegan_cli.stages.mask import overlay
-from cinegan_cli.stages.motion_picture import colour_wheel
+from cinegan_cli.stages.motion import colour_wheel
 
 ROOT = Path(__file__).parent
 TILE = (480, 300)
@@ -32,7 +32,7 @@ def main() -> None:
     photo = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "harbour.jpg"
     config = Config.from_options(seconds=4.0, fps=8.0)
     scene = prepare(photo, config)
-    count = config.loop.frames
+    count = config.render.frames
     frames = list(islice(render(scene, config), count))
     change = np.abs(frames[count // 4].astype(np.int16) - frames[0]).astype(np.uint8)
     tiles = [

@@ -17,12 +17,9 @@ import torch
 
 from cinegan_cli.config import MaskConfig, PhotoConfig
 from cinegan_cli.errors import InputError
+from cinegan_cli.stages.look import LOOKS, find_regions, gradient_correlation, parse_target, restyle
 from cinegan_cli.stages.mask import make_mask
 from cinegan_cli.stages.photo import read_photo
-from cinegan_cli.stages.style import parse_target, restyle
-from cinegan_cli.stages.style_looks import LOOKS
-from cinegan_cli.stages.style_regions import find_regions
-from cinegan_cli.stages.style_transfer import gradient_correlation
 from cinegan_cli.types import Mask, Photo
 
 HEIGHT = 240  # px of a tile

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cinegan_cli import pipeline
-from cinegan_cli.stages import video_outputs
+from cinegan_cli.stages.video import outputs as video_outputs
 
 Make = Callable[[Path], object]  # changes the folder of a case
 Fault = Callable[[pytest.MonkeyPatch, Path], object]  # breaks the machine for the time of a case

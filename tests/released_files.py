@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cinegan_cli.nn.classifier import ClassifierConfig, PixelClassifier
 from cinegan_cli.nn.lpips import Backbone, Lpips
 from cinegan_cli.nn.pix2pixhd import GlobalGenerator, GlobalGeneratorConfig
-from cinegan_cli.nn.stylegan2 import Generator, GeneratorConfig
+from cinegan_cli.nn.stylegan2.generator import Generator, GeneratorConfig
 from tests.bad_files import Evil
 from tests.small_models import CONFIG, write_models
 
@@ -96,8 +96,8 @@ def plain_safetensors(path: Path) -> Path:
 
 
 def nan_bundle(path: Path) -> Path:
-    from cinegan_cli.checkpoints.bundle import Bundle, write_bundle
-    from cinegan_cli.checkpoints.store import open_bundle
+    from cinegan_cli.models.bundle import Bundle, write_bundle
+    from cinegan_cli.models.store import open_bundle
 
     models = open_bundle(write_models(path))
     tensors = {f"{part}.{name}": value for part in models.parts for name, value in models.tensors(part).items()} | {

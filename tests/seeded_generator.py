@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cinegan_cli.nn.stylegan2 import Generator, GeneratorConfig
+from cinegan_cli.nn.stylegan2.generator import Generator, GeneratorConfig
 
 SEED = 100
 _FILE: dict[str, Any] = json.loads((Path(__file__).parent / "conformance" / "generator_100.json").read_text("utf-8"))

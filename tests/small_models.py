@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cinegan_cli.checkpoints.bundle import Bundle, write_bundle
-from cinegan_cli.checkpoints.store import BUNDLE_KIND
+from cinegan_cli.models.bundle import Bundle, write_bundle
+from cinegan_cli.models.store import BUNDLE_KIND
 from cinegan_cli.nn.classifier import ClassifierConfig, PixelClassifier
-from cinegan_cli.nn.photo_encoder import PhotoEncoder, PhotoEncoderConfig
 from cinegan_cli.nn.pix2pixhd import GlobalGenerator, GlobalGeneratorConfig
-from cinegan_cli.nn.stylegan2 import Generator, GeneratorConfig
+from cinegan_cli.nn.stylegan2.generator import Generator, GeneratorConfig
+from cinegan_cli.nn.stylegan2.photo_encoder import PhotoEncoder, PhotoEncoderConfig
 
 CONFIG = GeneratorConfig(size=256, style_dim=8, mapping_layers=2, max_channels=12)
 ENCODER = PhotoEncoderConfig(style_dim=8, n_styles=CONFIG.n_styles, channels=12, width=4, index=10)

@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from cinegan_cli.checkpoints.store import open_models
 from cinegan_cli.config import Config, Precision
 from cinegan_cli.errors import ExitStatus, UsageError
-from cinegan_cli.evaluation.metrics import psnr
-from cinegan_cli.nn.stylegan2 import Generator, GeneratorConfig
+from cinegan_cli.measure.metrics import psnr
+from cinegan_cli.models.store import open_models
+from cinegan_cli.nn.stylegan2.generator import Generator, GeneratorConfig
 from cinegan_cli.pipeline import render
-from cinegan_cli.scene import Scene, invert_photo, prepare
-from cinegan_cli.stages.inversion_files import read_latents
-from cinegan_cli.stages.inversion_generator import grid_of
-from cinegan_cli.stages.precision import narrowed_for, number_type
-from cinegan_cli.stages.style_generator import styled_inversion
+from cinegan_cli.precision import narrowed_for, number_type
+from cinegan_cli.scene import prepare
+from cinegan_cli.systems.stylecinegan import invert_photo
+from cinegan_cli.systems.stylecinegan.codes import styled_inversion
+from cinegan_cli.systems.stylecinegan.invert import grid_of
+from cinegan_cli.systems.stylecinegan.latents import read_latents
+from cinegan_cli.types import Scene
 from tests.small_models import write_models
 from tests.small_scene import invoke, write_scene
 
@@ -118,14 +120,14 @@ def test_frame_0_is_the_photo_and_later_frames_are_near_float32s(
 
 def test_a_look_of_strength_0_is_the_photo_exactly(folder: Path, bundle: Path) -> None:
     scene = seen(bundle, "bfloat16")
-    assert scene.inversion is not None
-    codes = torch.zeros_like(scene.inversion.latents.w_plus)
-    assert torch.equal(styled_inversion(scene.photo.pixels, scene.inversion, codes, 0.0)[0], scene.photo.pixels)
+    assert scene.analysis.state is not None
+    codes = torch.zeros_like(scene.analysis.state.latents.w_plus)
+    assert torch.equal(styled_inversion(scene.photo.pixels, scene.analysis.state, codes, 0.0)[0], scene.photo.pixels)
 
 
 def test_motion_is_the_same_in_every_precision(folder: Path, bundle: Path) -> None:
     exact, narrow = (seen(bundle, p, motion=None).motion for p in ("float32", "bfloat16"))
-    assert exact.origin == "predicted"
+    assert exact.provenance == "predicted"
     assert torch.equal(exact.velocity, narrow.velocity)
 
 
@@ -141,5 +143,5 @@ def test_latents_of_one_precision_serve_another(folder: Path, bundle: Path, capf
     latents = read_latents(Path("l.safetensors"), open_models(bundle).generator(), grid_of(64, 48))
     assert latents.feature.dtype == torch.float32
     scene = seen(bundle, "float32", latents=Path("l.safetensors"))
-    assert scene.inversion is not None
-    assert torch.equal(scene.inversion.latents.feature, latents.feature)
+    assert scene.analysis.state is not None
+    assert torch.equal(scene.analysis.state.latents.feature, latents.feature)

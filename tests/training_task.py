@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cinegan_cli.training.loop import Phase, run, sample_noise, sample_rng, set_up
-from cinegan_cli.training.loop_config import LoopSettings
+from cinegan_cli.training.settings import LoopSettings
 
 
 @dataclass(frozen=True)

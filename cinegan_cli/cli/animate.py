@@ -12,15 +12,15 @@ from cinegan_cli.cli.options import Printer, config_options, given, output_optio
 from cinegan_cli.cli.runs import animate_one, resolve
 from cinegan_cli.config import (
     InversionConfig,
-    LoopConfig,
     MaskConfig,
     MotionConfig,
     PhotoConfig,
+    RenderConfig,
     RunConfig,
     VideoConfig,
 )
 
-SECTIONS = (PhotoConfig, InversionConfig, MaskConfig, MotionConfig, LoopConfig, VideoConfig, RunConfig)
+SECTIONS = (PhotoConfig, InversionConfig, MaskConfig, MotionConfig, RenderConfig, VideoConfig, RunConfig)
 
 
 @click.command()

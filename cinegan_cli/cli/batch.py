@@ -20,7 +20,10 @@ Plan = Mapping[Path, tuple[Path, ...]]  # photo → its outputs
 
 def animate_folder(folder: Path, config: Config, printer: Printer, *, sidecar: bool, dry_run: bool) -> None:
     """Render every photo below `folder`. Raises `BatchError` at the end when some failed, naming them."""
+    from cinegan_cli.session import Session
     from cinegan_cli.stages.video import is_finished
+
+    session = Session(config.run)
 
     plan = plan_folder(folder, config)
     printer = replace(printer, collected=[])
@@ -31,7 +34,9 @@ def animate_folder(folder: Path, config: Config, printer: Printer, *, sidecar: b
             skipped += 1
             continue
         try:
-            animate_one(photo, with_outputs(config, outputs), printer, sidecar=sidecar, dry_run=dry_run)
+            animate_one(
+                photo, with_outputs(config, outputs), printer, sidecar=sidecar, dry_run=dry_run, session=session
+            )
         except Exception as error:  # whatever it is, the other photos are not to blame
             reason = str(error) if isinstance(error, CineganError) else f"{photo}: {unexpected(error)[0]}"
             failures.append(reason)

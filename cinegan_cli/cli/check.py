@@ -23,7 +23,7 @@ def check(file: Path, photo: Path | None, mask: Path | None, quiet: bool, as_jso
     """
     if (photo is None) != (mask is None):
         raise UsageError("--photo and --mask go together: what the mask leaves black must be the photo's")
-    from cinegan_cli.evaluation.loop_check import check_loop
+    from cinegan_cli.evaluate.check import check_loop
 
     report = check_loop(file, photo=photo, mask=mask)
     lines = [f"{'ok  ' if f.passed else 'FAIL'}  {f.name}: {f.sentence}" for f in report.findings]

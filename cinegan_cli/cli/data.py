@@ -9,10 +9,10 @@ import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options
 from cinegan_cli.config import section_from
-from cinegan_cli.training.data_config import PhotosConfig, SyntheticConfig, VideosConfig
+from cinegan_cli.training.settings import PhotosConfig, SyntheticConfig, VideosConfig
 
 if TYPE_CHECKING:
-    from cinegan_cli.training.clips_data import Collected
+    from cinegan_cli.training.data import Collected
 
 OUT = click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Folder of the data set; a stopped run goes on."
@@ -35,7 +35,7 @@ def from_videos(clips: tuple[Path, ...], out: Path, quiet: bool, as_json: bool, 
     A clip is used when its camera holds still and something moves one way; rejected.csv says why others were not. Each
     sample is NAME/photo.png, mask.png and motion.npy ([2, h, w] px per frame at 30 fps).
     """
-    from cinegan_cli.training.clips_data import from_videos as make
+    from cinegan_cli.training.data import from_videos as make
 
     printer = Printer(quiet, as_json)
     config = section_from(VideosConfig, given(options))
@@ -55,7 +55,7 @@ def from_photos(photos: tuple[Path, ...], out: Path, quiet: bool, as_json: bool,
     Masks painted in any editor are taken along: NAME_mask.png beside NAME.jpg, 0 static, 1 sky, 2 water, or white where
     something moves.
     """
-    from cinegan_cli.training.photos_data import from_photos as make
+    from cinegan_cli.training.data import from_photos as make
 
     printer = Printer(quiet, as_json)
     config = section_from(PhotosConfig, given(options))
@@ -70,7 +70,7 @@ def from_photos(photos: tuple[Path, ...], out: Path, quiet: bool, as_json: bool,
 @output_options
 def synthetic(out: Path, quiet: bool, as_json: bool, **options: Any) -> None:
     """Painted scenes with clouds, lakes, rivers and falls, whose masks and motion are known exactly."""
-    from cinegan_cli.training.synthetic_data import make_synthetic
+    from cinegan_cli.training.data import make_synthetic
 
     printer = Printer(quiet, as_json)
     config = section_from(SyntheticConfig, given(options))

@@ -15,7 +15,7 @@ def doctor(quiet: bool, as_json: bool) -> int:
 
     Exit status 0 when `animate` works here, 7 when something it needs is missing; the line says how to mend it.
     """
-    from cinegan_cli.evaluation.doctor import diagnose
+    from cinegan_cli.doctor import diagnose
 
     findings = diagnose()
     lines = [f"{_MARKS[f.state]}  {f.name}: {f.detail}" for f in findings]

@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options, require_suffix
-from cinegan_cli.config import RENDERING, InversionConfig, LoopConfig, MaskConfig, MotionConfig, RunConfig, section_from
+from cinegan_cli.config import (
+    InversionConfig,
+    MaskConfig,
+    MotionConfig,
+    RenderConfig,
+    RunConfig,
+    section_from,
+)
 from cinegan_cli.errors import UsageError
-from cinegan_cli.evaluation.evaluate_config import EvaluateConfig
+from cinegan_cli.evaluate.settings import EvaluateConfig
 
 if TYPE_CHECKING:
-    from cinegan_cli.evaluation.tables import Results
+    from cinegan_cli.evaluate.tables import Results
     from cinegan_cli.types import Progress
 
 RENDERED = {
@@ -40,8 +47,8 @@ READ = {  # table → those of OWN that it reads
 @click.option("--mask-iou", is_flag=True, help="Found masks of photos against painted ones (--masks).")
 @click.option("--motion-error", is_flag=True, help="Found motion against the known one of samples.")
 @config_options(EvaluateConfig)
-@config_options(LoopConfig, without=tuple(f.name for f in fields(LoopConfig) if f.name != "seconds"))
-@config_options(InversionConfig, without=("latents", *RENDERING))
+@config_options(RenderConfig, without=tuple(f.name for f in fields(RenderConfig) if f.name != "seconds"))
+@config_options(InversionConfig, without=("latents",), rendering=False)
 @config_options(MaskConfig, without=tuple(f.name for f in fields(MaskConfig) if f.name != "mask_network"))
 @config_options(MotionConfig, without=tuple(f.name for f in fields(MotionConfig) if f.name != "motion_network"))
 @config_options(RunConfig, without=("strict",))
@@ -70,8 +77,8 @@ def evaluate(
     require_read(typed, table)
     rendering = {name: value for name, value in typed.items() if name not in OWN or name in RENDERED}
     config = section_from(EvaluateConfig, {name: typed[name] for name in OWN & typed.keys() - RENDERED})
-    from cinegan_cli.evaluation.tables import write_csv
-    from cinegan_cli.stages.pictures import require_free
+    from cinegan_cli.evaluate.tables import write_csv
+    from cinegan_cli.stages.video import require_free
 
     if config.csv is not None:
         require_suffix(config.csv, (".csv",), "--csv")
@@ -110,18 +117,18 @@ def measure(
 ) -> Results:
     """Run one table; `options` are those of `Config.from_options`."""
     if table == "inversion":
-        from cinegan_cli.benchmark.inversion import run_inversion
+        from cinegan_cli.evaluate.inversion import run_inversion
 
         return run_inversion(paths, options, config, progress=progress)
     if table == "mask_iou":
-        from cinegan_cli.benchmark.masks import run_masks
+        from cinegan_cli.evaluate.masks import run_masks
 
         return run_masks(paths, options, config, progress=progress)
     if table == "motion_error":
-        from cinegan_cli.benchmark.motions import run_motions
+        from cinegan_cli.evaluate.motions import run_motions
 
         return run_motions(paths, options, progress=progress)
-    from cinegan_cli.benchmark.clips import run_clips
+    from cinegan_cli.evaluate.clips import run_clips
 
     return run_clips(paths, options, config, ablation=table == "ablation", progress=progress)
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options, require_suffix
-from cinegan_cli.config import RENDERING, Config, InversionConfig, PhotoConfig, RunConfig
+from cinegan_cli.config import Config, InversionConfig, PhotoConfig, RunConfig
 
 
 @click.command()
@@ -20,7 +20,7 @@ from cinegan_cli.config import RENDERING, Config, InversionConfig, PhotoConfig, 
     help="The photo beside what the generator makes of it: a .png.  [default: beside the latents]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@config_options(PhotoConfig, InversionConfig, RunConfig, without=("latents", "strict", *RENDERING))
+@config_options(PhotoConfig, InversionConfig, RunConfig, without=("latents", "strict"), rendering=False)
 @output_options
 def invert(
     photo: Path, out: Path, picture: Path | None, overwrite: bool, quiet: bool, as_json: bool, **options: Any
@@ -33,15 +33,16 @@ def invert(
     picture = picture or out.with_name(out.stem + "_reconstruction.png")
     require_suffix(out, (".safetensors",), "--out")
     require_suffix(picture, (".png",), "--picture")
-    config = Config.from_options(**{"backbone": "stylegan2", **given(options)})
-    from cinegan_cli.scene import input_files, invert_photo
-    from cinegan_cli.stages.inversion_files import write_latents
-    from cinegan_cli.stages.pictures import require_free, write_pictures
+    config = Config.from_options(**{"backbone": "stylecinegan", **given(options)})
+    from cinegan_cli.scene import input_files
+    from cinegan_cli.session import Session
+    from cinegan_cli.stages.video import require_free, write_pictures
+    from cinegan_cli.systems.stylecinegan import invert_photo, write_latents
 
     require_free((out, picture), overwrite, inputs=input_files(photo, config))
     printer = Printer(quiet, as_json)
     with printer.progress() as progress:
-        inverted = invert_photo(photo, config, progress=progress)
+        inverted = invert_photo(photo, config, Session(config.run, progress=progress))
     write_latents(out, inverted.inversion.latents, inverted.inversion.models.name)
     write_pictures({picture: inverted.side_by_side()})
     for notice in inverted.photo.notices:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options, require_suffix
-from cinegan_cli.config import RENDERING, Config, InversionConfig, MaskConfig, PhotoConfig, RunConfig
+from cinegan_cli.config import Config, InversionConfig, MaskConfig, PhotoConfig, RunConfig
 
 
 @click.command()
@@ -18,7 +18,7 @@ from cinegan_cli.config import RENDERING, Config, InversionConfig, MaskConfig, P
     "--overlay", type=click.Path(path_type=Path), help="The photo tinted: a .png.  [default: beside the mask]"
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@config_options(PhotoConfig, MaskConfig, InversionConfig, RunConfig, without=RENDERING)
+@config_options(PhotoConfig, MaskConfig, InversionConfig, RunConfig, rendering=False)
 @output_options
 def mask(
     photo: Path, out: Path, overlay: Path | None, overwrite: bool, quiet: bool, as_json: bool, **options: Any
@@ -28,20 +28,19 @@ def mask(
     for path in (out, overlay):
         require_suffix(path, (".png",), "--out" if path is out else "--overlay")
     config = Config.from_options(**given(options))
-    from cinegan_cli.scene import find_mask, input_files
+    from cinegan_cli.scene import input_files, prepare_mask
     from cinegan_cli.stages.mask import mask_to_u8
     from cinegan_cli.stages.mask import overlay as tinted
-    from cinegan_cli.stages.pictures import require_free, write_pictures
+    from cinegan_cli.stages.video import require_free, write_pictures
 
     require_free((out, overlay), overwrite, inputs=input_files(photo, config))
-    picture, found, _ = find_mask(photo, config)
+    picture, found = prepare_mask(photo, config)
     write_pictures({out: mask_to_u8(found).numpy(), overlay: tinted(picture, found).numpy()})
     printer = Printer(quiet, as_json)
     for notice in (*picture.notices, *found.notices):
         printer.notice(notice)
     moving = float(found.alpha.mean())
     values = {"mask": str(out), "overlay": str(overlay), "moving": moving, "confidence": found.confidence}
-    lines = (
-        f"{out}\n{overlay}\n{moving:.0%} of the picture moves (mask: {found.origin}, confidence {found.confidence:.0%})"
-    )
-    printer.result(lines, {**values, "origin": found.origin, "notices": found.notices})
+    found_how = f"mask: {found.provenance}, confidence {found.confidence:.0%}"
+    lines = f"{out}\n{overlay}\n{moving:.0%} of the picture moves ({found_how})"
+    printer.result(lines, {**values, "provenance": found.provenance, "notices": found.notices})

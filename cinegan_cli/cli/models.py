@@ -19,8 +19,7 @@ def models() -> None:
 @output_options
 def list_models(quiet: bool, as_json: bool) -> None:
     """What is installed, and what could be."""
-    from cinegan_cli.checkpoints.registry import REGISTRY
-    from cinegan_cli.checkpoints.store import SHIPPED, list_sets
+    from cinegan_cli.models import REGISTRY, SHIPPED, list_sets
 
     found = {each.name: each for each in list_sets()}
     lines = [f"{name}: {each}" for name, each in found.items()]
@@ -67,7 +66,7 @@ def import_models(
     --water. LPIPS comes as two files, in any order: torchvision's AlexNet or VGG-16, and the heads for it. No code in
     a file is ever run.
     """
-    from cinegan_cli.checkpoints.imports import import_files
+    from cinegan_cli.models import import_files
 
     moves = {**dict.fromkeys(sky, "sky"), **dict.fromkeys(water, "water")}
     every = tuple(dict.fromkeys((*files, *sky, *water)))
@@ -81,8 +80,8 @@ def import_models(
 @output_options
 def verify(name: str | None, quiet: bool, as_json: bool) -> None:
     """Check a set (all of them by default): checksum, every tensor finite, every network whole."""
-    from cinegan_cli.checkpoints.store import SHIPPED, installed, open_models
-    from cinegan_cli.checkpoints.store import verify as check
+    from cinegan_cli.models import SHIPPED, installed, open_models
+    from cinegan_cli.models import verify as check
 
     names = [name] if name else installed() or [SHIPPED.stem]
     parts = {one: list(check(open_models(one))) for one in names}
@@ -94,7 +93,7 @@ def verify(name: str | None, quiet: bool, as_json: bool) -> None:
 @click.argument("name", required=False)
 def path(name: str | None) -> None:
     """Print where a set (lhq-1024 by default) lies, or would lie."""
-    from cinegan_cli.checkpoints.store import DEFAULT_NAME, model_path
+    from cinegan_cli.models import DEFAULT_NAME, model_path
 
     click.echo(str(model_path(name or DEFAULT_NAME)))
 
@@ -104,7 +103,7 @@ def path(name: str | None) -> None:
 @output_options
 def rm(name: str, quiet: bool, as_json: bool) -> None:
     """Remove an installed set."""
-    from cinegan_cli.checkpoints.store import model_path, remove
+    from cinegan_cli.models import model_path, remove
 
     removed = model_path(name)
     remove(name)
@@ -122,9 +121,8 @@ def pull(source: str, name: str | None, sha256: str | None, offline: bool, quiet
 
     Goes on where a cut download stopped. Nothing else in cinegan opens a connection.
     """
-    from cinegan_cli.checkpoints.pull import pull as fetch
-    from cinegan_cli.checkpoints.registry import REGISTRY
-    from cinegan_cli.checkpoints.store import model_path, record, require_sha256, verify_bundle
+    from cinegan_cli.models import REGISTRY, model_path, record, require_sha256, verify_bundle
+    from cinegan_cli.models import pull as fetch
 
     known = REGISTRY.get(source)
     url = known.url if known else source

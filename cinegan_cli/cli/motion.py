@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options, require_suffix
-from cinegan_cli.config import RENDERING, Config, InversionConfig, MaskConfig, MotionConfig, PhotoConfig, RunConfig
+from cinegan_cli.config import Config, InversionConfig, MaskConfig, MotionConfig, PhotoConfig, RunConfig
 from cinegan_cli.errors import OutputError
 
 
@@ -19,7 +19,7 @@ from cinegan_cli.errors import OutputError
 )
 @click.option("--picture", type=click.Path(path_type=Path), help="The field in colours: a .png.  [default: beside it]")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@config_options(PhotoConfig, InversionConfig, MaskConfig, MotionConfig, RunConfig, without=RENDERING)
+@config_options(PhotoConfig, InversionConfig, MaskConfig, MotionConfig, RunConfig, rendering=False)
 @output_options
 def motion(
     photo: Path, out: Path, picture: Path | None, overwrite: bool, quiet: bool, as_json: bool, **options: Any
@@ -30,9 +30,8 @@ def motion(
     require_suffix(picture, (".png",), "--picture")
     config = Config.from_options(**given(options))
     from cinegan_cli.scene import input_files, prepare
-    from cinegan_cli.stages.motion_files import write_motion
-    from cinegan_cli.stages.motion_picture import colour_wheel
-    from cinegan_cli.stages.pictures import require_free, write_pictures
+    from cinegan_cli.stages.motion import colour_wheel, write_motion
+    from cinegan_cli.stages.video import require_free, write_pictures
 
     require_free((out, picture), overwrite, inputs=input_files(photo, config))
     scene = prepare(photo, config)
@@ -48,5 +47,5 @@ def motion(
     h, w = scene.motion.velocity.shape[1:]
     fastest = float(scene.motion.velocity.norm(dim=0).max()) * scene.photo.size[0] / w
     values = {"motion": str(out), "picture": str(picture), "grid": [w, h], "fastest": fastest}
-    lines = f"{out}\n{picture}\n{w}x{h} grid, up to {fastest:.0f} photo px/s (motion: {scene.motion.origin})"
-    printer.result(lines, {**values, "origin": scene.motion.origin, "notices": scene.notices})
+    lines = f"{out}\n{picture}\n{w}x{h} grid, up to {fastest:.0f} photo px/s (motion: {scene.motion.provenance})"
+    printer.result(lines, {**values, "provenance": scene.motion.provenance, "notices": scene.notices})

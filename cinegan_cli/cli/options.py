@@ -38,12 +38,15 @@ class Numbers(click.ParamType[tuple[float, ...]]):
         return numbers
 
 
-def config_options(*kinds: type, without: tuple[str, ...] = ()) -> Callable[[Command], Command]:
-    """Decorator: one option for each setting of the given sections. They arrive as keywords, None when not given."""
+def config_options(*kinds: type, without: tuple[str, ...] = (), rendering: bool = True) -> Callable[[Command], Command]:
+    """Decorator: one option for each setting of the given sections. They arrive as keywords, None when not given.
+
+    Without `rendering`, settings that only the rendering of frames reads are left out.
+    """
 
     def decorate(command: Command) -> Command:
         for f, hint in reversed(list(settings(*kinds))):
-            if f.name not in without:
+            if f.name not in without and (rendering or not f.metadata.get("rendering")):
                 command = _option(f.name, hint, f.default, f.metadata)(command)
         return command
 

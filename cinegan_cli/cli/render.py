@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options
-from cinegan_cli.config import LoopConfig, PhotoConfig, RunConfig, VideoConfig
+from cinegan_cli.config import PhotoConfig, RenderConfig, RunConfig, VideoConfig
 
 
 @click.command()
@@ -18,7 +18,7 @@ from cinegan_cli.config import LoopConfig, PhotoConfig, RunConfig, VideoConfig
     "--motion", type=click.Path(path_type=Path), required=True, help="Where it moves, as `cinegan motion` writes it."
 )
 @click.option("--speed", type=float, default=None, help="Factor on the speed.")
-@config_options(PhotoConfig, LoopConfig, VideoConfig, RunConfig)
+@config_options(PhotoConfig, RenderConfig, VideoConfig, RunConfig)
 @output_options
 def render(photo: Path, quiet: bool, as_json: bool, **options: Any) -> None:
     """Render PHOTO with a mask and a motion file: the last stages of `animate` alone."""

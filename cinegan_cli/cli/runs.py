@@ -15,6 +15,7 @@ from cinegan_cli.files import written
 
 if TYPE_CHECKING:
     from cinegan_cli.pipeline import Summary
+    from cinegan_cli.session import Session
 
 SIDECAR_KEYS = {"cinegan", "photo", "options"}
 # files that a sidecar names relative to its own folder; the last two only where they name a file
@@ -44,13 +45,17 @@ def resolve(
     return photo, Config.from_options(**merged)
 
 
-def animate_one(photo: Path, config: Config, printer: Printer, *, sidecar: bool, dry_run: bool) -> None:
+def animate_one(
+    photo: Path, config: Config, printer: Printer, *, sidecar: bool, dry_run: bool, session: Session | None = None
+) -> None:
     """Render one photo and print the summary. Raises `CheckError` under --strict when the loop is not clean."""
     from cinegan_cli.pipeline import animate, check_plan
     from cinegan_cli.scene import input_files
-    from cinegan_cli.stages.pictures import keep_inputs
+    from cinegan_cli.session import Session as open_session
+    from cinegan_cli.stages.video import keep_inputs
 
-    check_plan(photo, config)
+    session = session or open_session(config.run)
+    check_plan(photo, config, session)
     settings_path = sidecar_path(config.video.out[0]) if sidecar else None
     if settings_path is not None:
         keep_inputs((settings_path,), input_files(photo, config))
@@ -59,8 +64,8 @@ def animate_one(photo: Path, config: Config, printer: Printer, *, sidecar: bool,
     if dry_run:
         print_plan(photo, config, printer)
         return
-    with printer.progress() as progress:
-        summary = animate(photo, config, progress=progress)
+    with printer.progress() as progress, session.telling(progress):
+        summary = animate(photo, config, session)
     if settings_path is not None:
         write_sidecar(settings_path, photo, config)
     for notice in summary.notices:
@@ -77,15 +82,17 @@ def print_plan(photo: Path, config: Config, printer: Printer) -> None:
     values = {
         "photo": str(photo),
         "size": [width, height],
-        "frames": config.loop.frames,
-        "fps": config.loop.fps,
+        "frames": config.render.frames,
+        "fps": config.render.fps,
         "outputs": [str(path) for path in config.video.out],
-        "estimated_seconds": round(estimate_seconds(width, height, config.loop.frames), 1),
+        "estimated_seconds": round(estimate_seconds(width, height, config.render.frames), 1),
         "options": config.options(),
     }
     for notice in picture.notices:
         printer.notice(notice)
-    lines = [f"{photo}: would render {config.loop.frames} frames of {width}x{height} at {config.loop.fps:g} frames/s"]
+    lines = [
+        f"{photo}: would render {config.render.frames} frames of {width}x{height} at {config.render.fps:g} frames/s"
+    ]
     lines += [f"  to {path}" for path in config.video.out]
     lines += [f"  in about {values['estimated_seconds']:g} s on 2 CPU cores"]
     lines += [f"  with --{name.replace('_', '-')} {value}" for name, value in config.options().items() if name != "out"]
@@ -109,7 +116,7 @@ def describe(summary: Summary) -> str:
         f"made in {summary.took:.1f} s ({summary.frames / summary.took:.0f} frames/s)",
         f"seam {loop.seam:.2f} (1 is like any other step), texture {texture} of the photo's, "
         f"static pixels off by at most {loop.static_error or 0}",
-        ", ".join(f"{stage}: {origin}" for stage, origin in summary.stages.items())
+        ", ".join(f"{stage}: {provenance}" for stage, provenance in summary.stages.items())
         + (f" (mask confidence {summary.confidence:.0%})" if summary.stages["mask"] == "predicted" else ""),
     ]
     return "\n".join(lines)

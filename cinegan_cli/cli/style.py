@@ -67,7 +67,7 @@ def style(
 
 def print_looks(printer: Printer) -> None:
     """The names that --target takes."""
-    from cinegan_cli.stages.style_looks import COLOURS, LOOKS
+    from cinegan_cli.stages.look import COLOURS, LOOKS
 
     width = max(map(len, (*LOOKS, *COLOURS)))
     lines = [f"{name:{width}}  {look.about}" for name, look in LOOKS.items()]
@@ -78,8 +78,10 @@ def print_looks(printer: Printer) -> None:
 
 def write_stills(photo: Path, config: Config, printer: Printer, *, dry_run: bool) -> None:
     """The photo in the look, as pictures."""
-    from cinegan_cli.scene import input_files, style_photo
-    from cinegan_cli.stages.pictures import require_free, write_pictures
+    from cinegan_cli.scene import input_files, prepare_look
+    from cinegan_cli.session import Session
+    from cinegan_cli.stages.video import require_free, write_pictures
+    from cinegan_cli.systems import choose_system
 
     paths = config.video.out
     require_free(paths, config.video.overwrite, inputs=input_files(photo, config))
@@ -87,10 +89,12 @@ def write_stills(photo: Path, config: Config, printer: Printer, *, dry_run: bool
         printer.result("\n".join(f"would write {path}" for path in paths), {"outputs": [str(p) for p in paths]})
         return
     with printer.progress() as progress:
-        styled = style_photo(photo, config, progress=progress)
+        session = Session(config.run, progress=progress)
+        styled = prepare_look(photo, config, session)
+        system = choose_system(config, session).name
     write_pictures(dict.fromkeys(paths, styled.photo.pixels_u8.numpy()), quality=config.video.quality)
     for notice in styled.notices:
         printer.notice(notice)
-    source = "transferred without weights" if styled.inversion is None else styled.inversion.models.name
+    source = "transferred without weights" if system == "pyramid" else system
     values = {"outputs": [str(path) for path in paths], "target": config.style.target, "style": source}
     printer.result("\n".join((*map(str, paths), f"{config.style.target}: {source}")), values)

@@ -9,11 +9,19 @@ import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options
 from cinegan_cli.config import section_from
-from cinegan_cli.training.compact_config import CompactLoop, CompactSettings
-from cinegan_cli.training.generator_config import EncoderLoop, EncoderSettings, GeneratorLoop, GeneratorSettings
-from cinegan_cli.training.loop_config import LoopSettings
-from cinegan_cli.training.mask_config import MaskLoop, MaskSettings
-from cinegan_cli.training.motion_config import MotionLoop, MotionSettings
+from cinegan_cli.training.settings import (
+    CompactLoop,
+    CompactSettings,
+    EncoderLoop,
+    EncoderSettings,
+    GeneratorLoop,
+    GeneratorSettings,
+    LoopSettings,
+    MaskLoop,
+    MaskSettings,
+    MotionLoop,
+    MotionSettings,
+)
 
 
 @click.group(no_args_is_help=False)
@@ -58,7 +66,7 @@ def generator(quiet: bool, as_json: bool, **options: Any) -> None:
 @output_options
 def encoder(quiet: bool, as_json: bool, **options: Any) -> None:
     """Train the encoder of a generator: photo to w+ and D10. What is written holds both, for --models."""
-    from cinegan_cli.evaluation.lpips import find_lpips
+    from cinegan_cli.models import find_lpips
 
     printer = Printer(quiet, as_json)
     network, note = find_lpips(options["lpips"])
@@ -77,10 +85,10 @@ def compact(quiet: bool, as_json: bool, **options: Any) -> None:
 def train_on_the_loop(
     name: str, kind: type, loop_kind: type[LoopSettings], options: dict[str, Any], printer: Printer
 ) -> None:
-    """Run `cinegan_cli.training.NAME.train` with its own settings and the loop's."""
+    """Run `cinegan_cli.training.tasks.NAME.train` with its own settings and the loop's."""
     typed = given(options)
     settings, loop = section_from(kind, typed), section_from(loop_kind, typed)
-    run = import_module(f"cinegan_cli.training.{name}").train
+    run = import_module(f"cinegan_cli.training.tasks.{name}").train
     with printer.progress() as progress:
         path = run(settings, loop, progress=progress)
     printer.result(str(path), {"weights": str(path)})

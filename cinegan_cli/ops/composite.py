@@ -1,4 +1,4 @@
-"""composite: the moving part over the still photo, to bytes."""
+"""composite: the moving part over the unmoved photo, to bytes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cinegan_cli.ops._native import Backend, extension, is_plain, runs_native
 from cinegan_cli.ops.composite_reference import composite_reference
 
 
-def composite(photo: Tensor, alpha: Tensor, warped: Tensor, still: Tensor, *, backend: Backend = "auto") -> Tensor:
-    """The photo plus what the warp changes: round(255 clip(photo / 255 + alpha (warped - still), 0, 1)).
+def composite(photo: Tensor, alpha: Tensor, warped: Tensor, unmoved: Tensor, *, backend: Backend = "auto") -> Tensor:
+    """The photo plus what the warp changes: round(255 clip(photo / 255 + alpha (warped - unmoved), 0, 1)).
 
     Args:
         photo: uint8 [H, W, 3].
         alpha: float32 [H, W], the share of the change; where it is 0 the bytes of `photo` are copied.
-        warped, still: float32 [3, H, W], the warped picture and the same picture unwarped.
+        warped, unmoved: float32 [3, H, W], the warped picture and the same picture unwarped.
         backend: as in `sample`. On CUDA plain PyTorch runs.
 
     Returns:
@@ -32,18 +32,18 @@ def composite(photo: Tensor, alpha: Tensor, warped: Tensor, still: Tensor, *, ba
     floats = (torch.float32,)
     check_tensor("alpha", alpha, (h, w), floats)
     check_tensor("warped", warped, (3, h, w), floats)
-    check_tensor("still", still, (3, h, w), floats)
-    for name, value in (("alpha", alpha), ("warped", warped), ("still", still)):
+    check_tensor("unmoved", unmoved, (3, h, w), floats)
+    for name, value in (("alpha", alpha), ("warped", warped), ("unmoved", unmoved)):
         check_device(name, value, photo.device)
     if runs_native(backend, photo.device) and not photo.is_cuda:
-        out: Tensor = (_composite_kernel if is_plain(photo, warped) else _composite)(photo, alpha, warped, still)
+        out: Tensor = (_composite_kernel if is_plain(photo, warped) else _composite)(photo, alpha, warped, unmoved)
         return out
-    return composite_reference(photo, alpha, warped, still)
+    return composite_reference(photo, alpha, warped, unmoved)
 
 
-def _composite_kernel(photo: Tensor, alpha: Tensor, warped: Tensor, still: Tensor) -> Tensor:
+def _composite_kernel(photo: Tensor, alpha: Tensor, warped: Tensor, unmoved: Tensor) -> Tensor:
     assert extension is not None
-    inputs = [tensor.contiguous() for tensor in (photo, alpha, warped, still)]
+    inputs = [tensor.contiguous() for tensor in (photo, alpha, warped, unmoved)]
     out = torch.empty_like(inputs[0])
     addresses = [tensor.data_ptr() for tensor in (*inputs, out)]
     extension.composite(addresses, photo.shape[:2], torch.get_num_threads(), _native.best_simd())
@@ -54,5 +54,5 @@ _composite = torch.library.custom_op("cinegan::composite", mutates_args=(), devi
 
 
 @_composite.register_fake
-def _(photo: Tensor, alpha: Tensor, warped: Tensor, still: Tensor) -> Tensor:
+def _(photo: Tensor, alpha: Tensor, warped: Tensor, unmoved: Tensor) -> Tensor:
     return torch.empty_like(photo, memory_format=torch.contiguous_format)

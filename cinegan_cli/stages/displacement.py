@@ -31,7 +31,7 @@ def displacements(
     substeps = substeps or math.ceil(STEPS_PER_SECOND / fps)
     step = motion.velocity / (fps * substeps)  # [2, h, w], grid px per step
     span = frames // 2 if loop == "pingpong" else frames
-    pad = travel(motion, span / fps)
+    pad = padding_for(motion, span / fps)
     step = F.pad(step[None], (pad[1], pad[1], pad[0], pad[0]), mode="replicate")[0]  # [2, h + 2 pad, w + 2 pad]
     if loop == "pingpong":
         yield from _there_and_back(step, span, substeps, pad)
@@ -45,7 +45,7 @@ def displacements(
             next(ahead), next(behind)
 
 
-def travel(motion: Motion, seconds: float) -> tuple[int, int]:
+def padding_for(motion: Motion, seconds: float) -> tuple[int, int]:
     """Rows and columns to add on either side so that what flows in within `seconds` has a source; at most the grid."""
     columns, rows = (math.ceil(float(axis.abs().max()) * seconds) + PAD_MARGIN for axis in motion.velocity)
     h, w = motion.velocity.shape[1:]

@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cinegan_cli.errors import CheckError, InputError, UsageError, is_out_of_memory
-from cinegan_cli.stages.pictures import write_pictures
-from cinegan_cli.stages.precision import narrowed
+from cinegan_cli.precision import narrowed
+from cinegan_cli.stages.video import write_pictures
 from cinegan_cli.training import run_folder
-from cinegan_cli.training.loop_config import LoopSettings
 from cinegan_cli.training.run_folder import CHECKPOINT
+from cinegan_cli.training.settings import LoopSettings
 from cinegan_cli.types import Progress
 
 

@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from cinegan_cli.checkpoints.bundle import kind_of
 from cinegan_cli.errors import OutputError, UsageError
-from cinegan_cli.stages.pictures import LONGEST_NAME, keep_inputs
-from cinegan_cli.training.data_set import MANIFEST
+from cinegan_cli.models import kind_of
+from cinegan_cli.stages.video import LONGEST_NAME, keep_inputs
+from cinegan_cli.training.data import MANIFEST
 
 SUFFIX = ".safetensors"
 

@@ -1,1 +1,0 @@
-"""What `cinegan evaluate` runs: the pipeline against real clips, painted masks and known motion."""

@@ -1,0 +1,73 @@
+"""Weights on this machine: bundles, sets of models, the researchers' formats, downloads."""
+
+from cinegan_cli.models.bundle import (
+    Bundle,
+    kind_of,
+    load_strictly,
+    pack,
+    read_bundle,
+    require_finite,
+    unpack,
+    write_bundle,
+)
+from cinegan_cli.models.formats.stylecinegan import load_released
+from cinegan_cli.models.imports import import_files
+from cinegan_cli.models.lpips import NONE, find_lpips, lpips_files
+from cinegan_cli.models.pull import pull
+from cinegan_cli.models.registry import REGISTRY
+from cinegan_cli.models.store import (
+    BUNDLE_KIND,
+    DEFAULT_NAME,
+    SHIPPED,
+    Listed,
+    Models,
+    all_tensors,
+    cache_folder,
+    find_models,
+    installed,
+    list_sets,
+    model_path,
+    open_bundle,
+    open_models,
+    record,
+    remove,
+    require_sha256,
+    verify,
+    verify_bundle,
+)
+
+__all__ = [
+    "BUNDLE_KIND",
+    "DEFAULT_NAME",
+    "NONE",
+    "REGISTRY",
+    "SHIPPED",
+    "Bundle",
+    "Listed",
+    "Models",
+    "all_tensors",
+    "cache_folder",
+    "find_lpips",
+    "find_models",
+    "import_files",
+    "installed",
+    "kind_of",
+    "list_sets",
+    "load_released",
+    "load_strictly",
+    "lpips_files",
+    "model_path",
+    "open_bundle",
+    "open_models",
+    "pack",
+    "pull",
+    "read_bundle",
+    "record",
+    "remove",
+    "require_finite",
+    "require_sha256",
+    "unpack",
+    "verify",
+    "verify_bundle",
+    "write_bundle",
+]

@@ -1,0 +1,291 @@
+"""Sets of models on this machine: where they lie, what they hold, their networks one by one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from cinegan_cli.errors import CineganError, InputError, ModelMissingError, UsageError
+from cinegan_cli.models.bundle import header_of, unpack
+from cinegan_cli.models.networks import Kind, filled
+from cinegan_cli.nn.classifier import ClassifierEnsemble, PixelClassifier
+from cinegan_cli.nn.lpips import Lpips
+from cinegan_cli.nn.stylegan2 import Encoder, Generator, PhotoEncoder
+
+SHIPPED = Path(__file__).parents[1] / "weights" / "compact.safetensors"
+BUNDLE_KIND = "stylecinegan"
+SUFFIX = ".safetensors"
+DEFAULT_NAME = "lhq-1024"  # of a set
+MOTIONS = ("sky", "water")
+
+
+def cache_folder() -> Path:
+    """`CINEGAN_HOME`, else `XDG_CACHE_HOME`/cinegan, else ~/.cache/cinegan."""
+    home = os.environ.get("CINEGAN_HOME")
+    if home:
+        return Path(home).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "cinegan"
+
+
+def model_path(name: str) -> Path:
+    """Where the set of that name lies, or would lie. Raises UsageError for a name that is no file name."""
+    if not name or name != Path(name).name or name.startswith("."):
+        raise UsageError(f"{name!r} cannot name a set of models; use letters, digits and hyphens")
+    return cache_folder() / "models" / (name + SUFFIX)
+
+
+def installed() -> list[str]:
+    """Names of the sets that are installed, sorted."""
+    return sorted(path.stem for path in (cache_folder() / "models").glob(f"*{SUFFIX}"))
+
+
+@dataclass(frozen=True)
+class Models:
+    """One set, read part by part: opening it reads the header alone, and each network is read once, then kept."""
+
+    path: Path
+    config: Mapping[str, Any]
+    names: tuple[str, ...] = field(repr=False)  # of all tensors
+    _networks: dict[str, nn.Module] = field(default_factory=dict, repr=False, compare=False)
+    _lock: RLock = field(default_factory=RLock, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @cached_property
+    def identity(self) -> str:
+        """Changes whenever the file does, so that what was derived from it can be kept."""
+        status = self.path.stat()
+        return hashlib.sha256(f"{self.path.resolve()}|{status.st_size}|{status.st_mtime_ns}".encode()).hexdigest()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Of generator, encoder, mask, lpips, motion.sky and motion.water those that are there."""
+        motions = tuple(f"motion.{kind}" for kind in MOTIONS if kind in self.config.get("motion", {}))
+        return tuple(part for part in ("generator", "encoder", "mask", "lpips") if part in self.config) + motions
+
+    @property
+    def first_index(self) -> int:
+        """k of the first D_k that the generator takes: 1 for a whole one, more where only its end is kept."""
+        return int(self.config.get("generator", {}).get("first_index", 1))
+
+    def has(self, *parts: str) -> bool:
+        return all(part in self.parts for part in parts)
+
+    def generator(self) -> Generator:
+        """Raises ModelMissingError when the set has none."""
+        module = self._network("generator", "generator", self._config("generator"))
+        assert isinstance(module, Generator)
+        return module
+
+    def encoder(self) -> Encoder | PhotoEncoder:
+        """`(photo in [-1, 1]) -> (w offsets, D10)`. Raises ModelMissingError when the set has none."""
+        module = self._network("encoder", "encoder", self._config("encoder"))
+        assert isinstance(module, Encoder | PhotoEncoder)
+        return module
+
+    def mean_w(self) -> Tensor:
+        """[style_dim], to which the encoder's offsets are added."""
+        return self.tensors("mean_w")[""]
+
+    def classifiers(self) -> ClassifierEnsemble | None:
+        """The mask classifiers, None when the set has none."""
+        if not self.has("mask"):
+            return None
+        config = self._config("mask")
+        members = [self._network("mask", f"mask.{k}", config["network"]) for k in range(int(config["members"]))]
+        return ClassifierEnsemble(member for member in members if isinstance(member, PixelClassifier))
+
+    def motion_networks(self, device: torch.device) -> dict[str, nn.Module]:
+        """The motion networks there are, by what they move: "sky", "water"."""
+        configs = self.config.get("motion", {})
+        return {kind: self._network("motion", f"motion.{kind}", configs[kind]).to(device) for kind in configs}
+
+    def lpips(self) -> Lpips:
+        """Raises ModelMissingError when the set has none."""
+        module = self._network("lpips", "lpips", self._config("lpips"))
+        assert isinstance(module, Lpips)
+        return module
+
+    def _config(self, part: str) -> Mapping[str, Any]:
+        if part not in self.config:
+            raise ModelMissingError(f"{self.path}: the set holds no {part}; add it with `cinegan models import`")
+        config: Mapping[str, Any] = self.config[part]
+        return config
+
+    def _network(self, kind: Kind, prefix: str, config: Mapping[str, Any]) -> nn.Module:
+        with self._lock:
+            if prefix not in self._networks:
+                self._networks[prefix] = filled(kind, config, unpack(self.tensors(prefix)), self.path)
+            return self._networks[prefix]
+
+    def tensors(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors under a prefix, without it."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                found = {name: file.get_tensor(name) for name in self.names if f"{name}.".startswith(f"{prefix}.")}
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{self.path}: cannot be read ({error}); import it again") from error
+        if not found:
+            raise InputError(f"{self.path}: holds nothing under {prefix}; import it again")
+        return {name.removeprefix(prefix).removeprefix("."): value for name, value in found.items()}
+
+
+def open_models(name: str | Path | None = None) -> Models:
+    """The set of that name, or in that bundle file; None takes the first one with a generator, or the shipped one.
+
+    Raises ModelMissingError when there is none, InputError when the file is damaged or something else.
+    """
+    return open_bundle(find_models(name))
+
+
+def find_models(name: str | Path | None = None) -> Path:
+    """Where the set lies that `open_models` opens. Raises ModelMissingError when there is none of that name."""
+    if name is None:
+        first = first_with("generator")
+        return SHIPPED if first is None else first.path
+    if str(name).endswith(SUFFIX):
+        return Path(name)
+    path = model_path(str(name))
+    if path.is_file():
+        return path
+    if name == SHIPPED.stem:
+        return SHIPPED
+    known = ", ".join((*installed(), SHIPPED.stem))
+    raise ModelMissingError(f"--models {name}: no such set (there are: {known}); see `cinegan models list`")
+
+
+def first_with(*parts: str) -> Models | None:
+    """The first installed set, by name, that has these parts. Raises InputError for a damaged one before it."""
+    sets = (open_bundle(model_path(name)) for name in installed())
+    return next((models for models in sets if models.has(*parts)), None)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A set on this machine; `damaged` says what is wrong with one that cannot be opened."""
+
+    name: str
+    path: Path
+    size: int  # bytes
+    parts: tuple[str, ...] = ()
+    damaged: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        found: dict[str, Any] = {"path": str(self.path), "bytes": self.size}
+        return found | ({"parts": list(self.parts)} if self.damaged is None else {"damaged": self.damaged})
+
+    def __str__(self) -> str:
+        if self.damaged is not None:
+            return f"damaged: {self.damaged}"
+        shipped = ", came with cinegan" if self.path == SHIPPED else ""
+        return f"{', '.join(self.parts)}, {self.size / 1e6:.1f} MB{shipped}"
+
+
+def list_sets() -> tuple[Listed, ...]:
+    """The sets that are installed and the one that ships, by their headers alone."""
+    paths = [model_path(name) for name in installed()]
+    if SHIPPED.stem not in installed():
+        paths.append(SHIPPED)
+    return tuple(map(_listed, paths))
+
+
+def _listed(path: Path) -> Listed:
+    size = path.stat().st_size if path.is_file() else 0
+    try:
+        return Listed(path.stem, path, size, open_bundle(path).parts)
+    except CineganError as error:
+        return Listed(path.stem, path, size, damaged=str(error))
+
+
+def open_bundle(path: Path) -> Models:
+    """The set in a bundle file. Raises ModelMissingError when there is none, InputError when it is something else."""
+    if not path.is_file():
+        raise ModelMissingError(f"{path}: no such bundle; make it with `cinegan models import FILE...`")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = header_of(file)
+            names = tuple(file.keys())
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise InputError(f"{path}: not a bundle of cinegan ({error}); make it with `cinegan models import`") from error
+    if header.get("kind") != BUNDLE_KIND:
+        raise InputError(f"{path}: holds a {header.get('kind')} file, not a set of models; give another file")
+    return Models(path, header["config"], names)
+
+
+def all_tensors(models: Models) -> dict[str, Tensor]:
+    """Everything a set holds, by the names in its file."""
+    with safe_open(models.path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in models.names}
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def record(path: Path) -> None:
+    """Write a bundle's checksum beside it, for `verify`."""
+    path.with_suffix(".sha256").write_text(f"{sha256_of(path)}  {path.name}\n")
+
+
+def require_sha256(text: str) -> None:
+    """Raises UsageError for what is no SHA-256."""
+    if len(text) != 64 or any(c not in "0123456789abcdefABCDEF" for c in text):
+        raise UsageError(f"--sha256 {text}: must be 64 hexadecimal digits")
+
+
+def remove(name: str) -> None:
+    """Remove an installed set. Raises ModelMissingError when there is none of that name."""
+    path = model_path(name)
+    if not path.is_file():
+        raise ModelMissingError(f"{name}: no such set (installed: {', '.join(installed()) or 'none'})")
+    path.unlink()
+    path.with_suffix(".sha256").unlink(missing_ok=True)
+
+
+def verify_bundle(path: Path) -> tuple[str, ...]:
+    """`verify` for a file that is not installed yet; removes it when it is no bundle."""
+    try:
+        return verify(open_bundle(path))
+    except InputError:
+        path.unlink()
+        raise
+
+
+def verify(models: Models) -> tuple[str, ...]:
+    """Check the checksum, load every part and check its values; returns the parts.
+
+    Raises InputError naming what is wrong.
+    """
+    recorded = models.path.with_suffix(".sha256")
+    if recorded.is_file() and recorded.read_text().split()[:1] != [sha256_of(models.path)]:
+        raise InputError(f"{models.path}: has changed since it was imported (its checksum differs); import it again")
+    if models.has("generator"):
+        models.generator()
+        if not bool(models.mean_w().isfinite().all()):
+            raise InputError(f"{models.path}: the mean w is not finite; import the generator again")
+    if models.has("encoder"):
+        models.encoder()
+    if models.has("lpips"):
+        models.lpips()
+    models.classifiers()
+    models.motion_networks(torch.device("cpu"))
+    return models.parts

@@ -1,0 +1,16 @@
+"""Stage 4: RGB contributions, coarse to fine, whose upsampled sum is the picture."""
+
+from cinegan_cli.stages.bands.fill import pull_push
+from cinegan_cli.stages.bands.layer import dequantise, moving_layer, texture_kept
+from cinegan_cli.stages.bands.pyramid import collapse, low_pass, pyramid, upsample
+
+__all__ = [
+    "collapse",
+    "dequantise",
+    "low_pass",
+    "moving_layer",
+    "pull_push",
+    "pyramid",
+    "texture_kept",
+    "upsample",
+]

@@ -1,0 +1,21 @@
+"""Stage 3: where it moves, and how fast."""
+
+from cinegan_cli.stages.motion.default import sky_cells
+from cinegan_cli.stages.motion.files import SUFFIXES, read_motion, write_motion
+from cinegan_cli.stages.motion.make import make_motion
+from cinegan_cli.stages.motion.network import ARROW_RADIUS, KIND, centred, mapped, scene_channels
+from cinegan_cli.stages.motion.picture import colour_wheel
+
+__all__ = [
+    "ARROW_RADIUS",
+    "KIND",
+    "SUFFIXES",
+    "centred",
+    "colour_wheel",
+    "make_motion",
+    "mapped",
+    "read_motion",
+    "scene_channels",
+    "sky_cells",
+    "write_motion",
+]

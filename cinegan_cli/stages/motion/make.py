@@ -1,0 +1,174 @@
+"""Stage 4: where everything moves, and how fast, as a steady flow in px of a grid per second."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cinegan_cli.config import MotionConfig
+from cinegan_cli.errors import UsageError
+from cinegan_cli.nn.motion_net import MotionNet
+from cinegan_cli.session import Session
+from cinegan_cli.stages.motion.default import default_velocity, sky_cells
+from cinegan_cli.stages.motion.extend import crop_like, extend, grid_size
+from cinegan_cli.stages.motion.files import read_motion
+from cinegan_cli.stages.motion.hints import Stroke, arrows_velocity, mark_strokes, strokes_of
+from cinegan_cli.stages.motion.network import compact_velocity, read_motion_net
+from cinegan_cli.stages.motion.pix2pixhd import predict_velocity
+from cinegan_cli.types import Mask, Motion, Photo, Provenance
+
+DIRECTIONS = {"right": 0.0, "up": 90.0, "left": 180.0, "down": 270.0}
+
+
+def make_motion(
+    photo: Photo,
+    mask: Mask,
+    config: MotionConfig,
+    *,
+    session: Session,
+    networks: Mapping[str, nn.Module] | None = None,
+) -> Motion:
+    """The steady flow of what the mask lets move, defined and smooth over the whole picture.
+
+    From, in this order: `--motion` (a file), `--motion-network` (`motion_compact`, which heeds arrows), `--arrow` and
+    `--hints`, `networks` ("sky", "water"; `motion_network`), or the default made from the picture (`motion_default`);
+    `--direction` turns what was found without arrows. Then slowed where the mask is grey, extended beyond it
+    (`spec/stylecinegan.md` section 3) and scaled by `--speed`. Raises UsageError for options that contradict each other
+    or lie outside the picture, InputError for files that are not what they should be, ModelMissingError for a network
+    that is not there.
+    """
+    _check_options(config)
+    strokes = strokes_of(config, photo.source_size)
+    drawn = any(stroke.velocity != (0.0, 0.0) for stroke in strokes)
+    notices: tuple[str, ...] = ()
+    if config.motion is not None:
+        velocity, notices = _from_file(photo, config.motion)
+    elif drawn and config.motion_network is not None:
+        velocity, notices = _steered(photo, mask, read_motion_net(config.motion_network, session), strokes)
+    elif drawn:
+        velocity, notices = arrows_velocity(strokes, photo, _moving(photo, mask))
+    else:
+        velocity = _found(photo, mask, config, networks or {}, session)
+        if config.direction is not None:
+            velocity = _towards(velocity, config.direction)
+        velocity = _held(velocity, strokes, photo)
+    velocity = extend(velocity, mask.alpha) * config.speed
+    provenance: Provenance = "predicted" if networks or config.motion_network is not None else "default"
+    if drawn or config.motion is not None or config.direction is not None:
+        provenance = "given"
+    return Motion(velocity.contiguous(), provenance, notices)
+
+
+def _found(
+    photo: Photo, mask: Mask, config: MotionConfig, networks: Mapping[str, nn.Module], session: Session
+) -> Tensor:
+    """The flow of a picture nobody has said anything about: the networks', and the default where there is none."""
+    width, height = grid_size(*photo.size)
+    default = default_velocity(photo, mask, width, height)
+    if config.motion_network is not None:
+        moving = _moving(photo, mask)
+        speed = float((np.hypot(*default.numpy()) * moving).sum() / max(float(moving.sum()), 1e-6))
+        net = read_motion_net(config.motion_network, session)
+        return compact_velocity(net, photo.pixels_u8.numpy(), _kinds(photo, mask), None, speed)
+    if not networks:
+        return default
+    sky = sky_cells(photo, mask, width, height)
+    velocity, known = predict_velocity(photo.pixels, networks, {"sky": sky, "water": 1 - sky}, (height, width))
+    return torch.where(known, velocity, default)
+
+
+def _steered(photo: Photo, mask: Mask, net: MotionNet, strokes: list[Stroke]) -> tuple[Tensor, tuple[str, ...]]:
+    """What the network makes of the arrows, at rest around still points; and notices."""
+    arrows = [stroke for stroke in strokes if stroke.velocity != (0.0, 0.0)]
+    marks = mark_strokes(arrows, photo, _moving(photo, mask))
+    velocity = compact_velocity(net, photo.pixels_u8.numpy(), _kinds(photo, mask), marks, 0.0)
+    return _held(velocity, [stroke for stroke in strokes if stroke not in arrows], photo), marks.notices
+
+
+def _kinds(photo: Photo, mask: Mask) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How much of each cell of the grid moves as sky, and as water: [h, w] each."""
+    width, height = grid_size(*photo.size)
+    moving, sky = _moving(photo, mask), sky_cells(photo, mask, width, height).numpy()
+    return moving * sky, moving * (1 - sky)
+
+
+def parse_direction(text: str) -> float:
+    """Degrees, counter-clockwise from right, of `left`, `right`, `up`, `down` or `210deg`. Raises UsageError."""
+    word = text.strip().lower()
+    if word in DIRECTIONS:
+        return DIRECTIONS[word]
+    try:
+        degrees = float(word.removesuffix("deg").removesuffix("°"))
+    except ValueError:
+        degrees = math.nan
+    if not math.isfinite(degrees):
+        raise UsageError(f"--direction {text}: use left, right, up, down, or an angle such as 210deg (0 right, 90 up)")
+    return degrees % 360.0
+
+
+def _towards(velocity: Tensor, direction: str) -> Tensor:
+    """The speeds of `velocity` [2, h, w], all in one direction."""
+    angle = math.radians(parse_direction(direction))
+    unit = torch.tensor([math.cos(angle), -math.sin(angle)], dtype=torch.float32)
+    speed: Tensor = velocity.square().sum(0, keepdim=True).sqrt()
+    return speed * unit[:, None, None]
+
+
+def _check_options(config: MotionConfig) -> None:
+    """Raise UsageError for settings that are out of range or exclude each other."""
+    if not (math.isfinite(config.speed) and config.speed > 0):
+        raise UsageError(f"--speed {config.speed:g}: must be more than 0, or nothing would move")
+    drawn = bool(config.arrow or config.hints)
+    chosen = {"--motion": config.motion is not None, "--direction": config.direction is not None}
+    chosen["--arrow/--hints"] = drawn
+    names = [name for name, there in chosen.items() if there]
+    if len(names) > 1:
+        raise UsageError(f"{' and '.join(names)} both say where things move; give one of them")
+    if config.motion is not None and config.motion_network is not None:
+        raise UsageError("--motion and --motion-network both say where things move; give one of them")
+    if config.motion is not None and config.anchor:
+        raise UsageError("--anchor goes with arrows, a direction or the default motion; --motion already says it all")
+    if config.direction is not None:
+        parse_direction(config.direction)
+
+
+def _moving(photo: Photo, mask: Mask) -> NDArray[np.float32]:
+    """The mask at the size of the grid, [h, w]."""
+    width, height = grid_size(*photo.size)
+    reduced: Tensor = functional.interpolate(mask.alpha[None, None], (height, width), mode="area")
+    return reduced[0, 0].numpy()
+
+
+def _held(velocity: Tensor, anchors: list[Stroke], photo: Photo) -> Tensor:
+    """`velocity` [2, h, w] brought to rest at anchors, within about a tenth of the longer side."""
+    height, width = velocity.shape[1:]
+    left, top, window_width, window_height = photo.window
+    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    for anchor in anchors:
+        dx = x - (anchor.start[0] + 0.5 - left) * width / window_width
+        dy = y - (anchor.start[1] + 0.5 - top) * height / window_height
+        square = dx * dx + dy * dy
+        velocity = velocity * (square / (square + (0.05 * max(height, width)) ** 2))
+    return velocity
+
+
+def _from_file(photo: Photo, path: Path) -> tuple[Tensor, tuple[str, ...]]:
+    """The field of `--motion`, cut like the photo, and notices."""
+    field = read_motion(path)
+    notices: tuple[str, ...] = ()
+    height, width = field.shape[1:]
+    source_width, source_height = photo.source_size
+    stretch = width * source_height / (height * source_width)
+    if width != height and abs(math.log(stretch)) > 0.02:
+        notices = (
+            f"The motion of {path.name} ({width}x{height}) has another shape than the photo "
+            f"({source_width}x{source_height}); it is stretched over it.",
+        )
+    return crop_like(field, photo), notices

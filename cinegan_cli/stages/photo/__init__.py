@@ -1,0 +1,15 @@
+"""Stage 1: a file becomes upright sRGB pixels at the size of the output."""
+
+from cinegan_cli.stages.photo.decode import decode_picture
+from cinegan_cli.stages.photo.deep import to_8_bit
+from cinegan_cli.stages.photo.read import read_grey, read_photo
+from cinegan_cli.stages.photo.window import MOST_ELONGATED, SMALLEST_SIDE
+
+__all__ = [
+    "MOST_ELONGATED",
+    "SMALLEST_SIDE",
+    "decode_picture",
+    "read_grey",
+    "read_photo",
+    "to_8_bit",
+]

@@ -1,0 +1,71 @@
+"""Where each pixel of a frame comes from in the photo, by joint splatting of coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from cinegan_cli import ops
+from cinegan_cli.config import RenderConfig
+from cinegan_cli.stages.displacement import displacements
+from cinegan_cli.stages.warp.holes import HOLE, fill_holes
+from cinegan_cli.types import Motion
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where pixels come from: `offsets[s, :, y, x]` leads from grid point (x, y) to its place in the photo.
+
+    float32 [2, 2, h, w], s = 0 for the source that time carries forward, 1 for backward; `weight` is the share of 1.
+    """
+
+    offsets: Tensor
+    weight: float
+
+    @cached_property
+    def mean_offsets(self) -> tuple[float, float]:
+        """Mean length of each source's offsets, as a share of the grid's width."""
+        sparse = self.offsets[:, :, ::8, ::8]
+        lengths = torch.hypot(sparse[:, 0], sparse[:, 1]).mean(dim=(1, 2)) / self.offsets.shape[3]
+        return float(lengths[0]), float(lengths[1])
+
+
+def origins_of_frames(
+    motion: Motion, config: RenderConfig, *, frames: int, fps: float, substeps: int | None = None
+) -> Iterator[Origins]:
+    """Yield the origins of frame t = 0 … frames-1, on the motion's own grid."""
+    if config.warp == "backward":  # in a steady flow, a pixel's origin is where the reversed flow carries it
+        motion = replace(motion, velocity=-motion.velocity)
+    for d in displacements(motion, frames=frames, fps=fps, loop=config.loop, substeps=substeps):
+        fields = (d.forward, d.backward) if d.weight > 0 else (d.forward,)
+        if config.warp == "coordinates":
+            offsets = [splat_origins(field, d.pad, config.fill) for field in fields]
+        else:
+            offsets = [_crop(field, d.pad) for field in fields]
+        yield Origins(torch.stack([offsets[0], offsets[-1]]), d.weight)
+
+
+def splat_origins(field: Tensor, pad: tuple[int, int], fill: str) -> Tensor:
+    """Scatter -F along F and normalise: at each grid point, the offset to where its content started.
+
+    `field` [2, h + 2 pad, w + 2 pad]; returns [2, h, w].
+    """
+    votes, count = ops.splat(field[None], field[None], torch.ones_like(field[None, :1]))
+    votes, count = _crop(votes[0], pad), _crop(count[0], pad)
+    if float(count.min()) > HOLE:
+        return votes / -count
+    return fill_holes(votes / -count.clamp(min=HOLE), count[0] > HOLE, fill)
+
+
+def _crop(field: Tensor, pad: tuple[int, int]) -> Tensor:
+    """The picture's part of a padded field."""
+    return field[:, pad[0] : field.shape[1] - pad[0], pad[1] : field.shape[2] - pad[1]]
+
+
+def _grid(motion: Motion) -> tuple[int, int]:
+    """(h, w) of the motion grid."""
+    return motion.velocity.shape[1], motion.velocity.shape[2]

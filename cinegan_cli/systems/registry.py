@@ -1,0 +1,33 @@
+"""Which system a run uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from cinegan_cli.config import Config
+from cinegan_cli.errors import UsageError
+from cinegan_cli.session import Session
+from cinegan_cli.systems.base import System
+from cinegan_cli.systems.pyramid import Pyramid
+from cinegan_cli.systems.stylecinegan.system import open_stylecinegan
+
+# Each gives None where `--backbone auto` does not find what it needs; "auto" takes the first that is there.
+SYSTEMS: Mapping[str, Callable[[Config, Session], System | None]] = MappingProxyType(
+    {"stylecinegan": open_stylecinegan, "pyramid": Pyramid.open}
+)
+
+
+def choose_system(config: Config, session: Session) -> System:
+    """The system that `--backbone` names. Raises ModelMissingError when it lacks its models, InputError for bad ones.
+
+    Raises UsageError for a setting that nothing in this run would read (`Config.require_read`).
+    """
+    wanted = config.inversion.backbone
+    for name, open_system in SYSTEMS.items():
+        if wanted in ("auto", name):
+            system = open_system(config, session)
+            if system is not None:
+                config.require_read(system=name)
+                return system
+    raise UsageError(f"--backbone {wanted}: no such system; known are {', '.join(SYSTEMS)}")

@@ -1,0 +1,129 @@
+"""Style by a generator's codes: w_t is optimised with G fixed, and w_s lies between w+ and w_t (Eq. 5-7, C.b)."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cinegan_cli.config import PhotoConfig
+from cinegan_cli.errors import InputError, OutputError
+from cinegan_cli.models import Bundle, cache_folder, read_bundle, write_bundle
+from cinegan_cli.nn.stylegan2 import Generator, PhotoEncoder
+from cinegan_cli.precision import narrowed_for
+from cinegan_cli.session import Session
+from cinegan_cli.stages.look import Target, restyle
+from cinegan_cli.stages.photo import read_photo
+from cinegan_cli.systems.stylecinegan.invert import Inversion, at_generator_size
+from cinegan_cli.systems.stylecinegan.votes import FIRST_INDEX
+from cinegan_cli.types import Mask, Photo
+
+RATE = 0.1  # of Adam (supplement C.b)
+STEPS = 60
+CELLS = 12  # side, in cells of D10, of the piece on which codes are optimised
+KIND = "style"
+
+
+def target_codes(photo: Photo, mask: Mask | None, target: Target, inversion: Inversion, *, session: Session) -> Tensor:
+    """w_t [1, styles, 512] of `target`: from the cache, or by Adam with G fixed.
+
+    A colour is one for all photos: the generator's own average feature is to become a picture of that colour (C.b). A
+    named look or a reference photo means something else for every photo: what the transfer without weights makes of it
+    is the picture to reach from the photo's own feature. An encoder that reads looks (`PhotoEncoder`) gives those of a
+    reference photo at once.
+    Raises InputError when the reference photo cannot be read.
+    """
+    device = session.device
+    if target.reference is not None and isinstance(encoder := inversion.models.encoder(), PhotoEncoder):
+        reference = read_photo(target.reference, PhotoConfig()).pixels[None] * 2 - 1
+        with torch.no_grad():
+            offsets = encoder.offsets(encoder.read_look(reference))
+        return (inversion.models.mean_w() + offsets).to(device)
+    cached = _cache_file(photo, target, inversion)
+    if cached.is_file():
+        try:
+            return read_bundle(cached, KIND).tensors["w_t"].to(device)
+        except (InputError, KeyError):
+            cached.unlink()  # ours, damaged: made again below
+    generator = inversion.models.generator().to(device)
+    latents = inversion.latents
+    if target.colour is not None and inversion.models.first_index == 1:
+        start = inversion.models.mean_w().to(device).view(1, 1, -1).repeat(1, generator.config.n_styles, 1)
+        with torch.no_grad():
+            feature = generator.features(start).levels[latents.index]
+        feature, _ = _piece(feature, None, latents.index)
+        wanted = torch.tensor(target.colour, device=device).view(1, 3, 1, 1) * 2 - 1
+    else:
+        start = latents.w_plus
+        made = restyle(photo, mask, target, session=session).to(device)
+        feature, piece = _piece(latents.feature, at_generator_size(made, generator), latents.index)
+        assert piece is not None
+        wanted = piece
+    codes = optimise(generator, feature.clone(), latents.index, start.clone(), wanted)
+    with suppress(OutputError):  # the codes are made again where they cannot be kept
+        write_bundle(cached, Bundle(KIND, {"target": target.name}, {"w_t": codes.cpu()}))
+    return codes
+
+
+def optimise(generator: Generator, feature: Tensor, index: int, start: Tensor, wanted: Tensor) -> Tensor:
+    """The codes that bring G(feature, w) nearest to `wanted` (L2 of what a 1/8 reduction leaves), by Adam."""
+    codes = start.detach().clone().requires_grad_()
+    optimiser = torch.optim.Adam([codes], lr=RATE)
+    best, least = start, float("inf")
+    for _ in range(STEPS):
+        picture = generator.synthesize_from(feature, codes, index)
+        size = (max(1, picture.shape[2] // 8), max(1, picture.shape[3] // 8))
+        goal = wanted.expand_as(picture)
+        loss = (F.adaptive_avg_pool2d(picture, size) - F.adaptive_avg_pool2d(goal, size)).square().mean()
+        if float(loss.detach()) < least:
+            best, least = codes.detach().clone(), float(loss.detach())
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+    return best
+
+
+def styled_inversion(photo: Tensor, inversion: Inversion, codes: Tensor, strength: float) -> tuple[Tensor, Inversion]:
+    """I + ΔI_s (Eq. 6) as [3, H, W] in [0, 1], and the inversion with w_s = (1 - β) w+ + β w_t (Eq. 5)."""
+    latents = inversion.latents
+    generator = inversion.models.generator().to(latents.feature.device)
+    with torch.no_grad():
+        mixed = torch.lerp(latents.w_plus, codes, strength)
+        with narrowed_for(generator, inversion.precision, latents.feature.device):
+            features = generator.features_from(latents.feature, mixed, latents.index)
+        contributions = tuple(band[0].cpu() for band in features.rgb)
+        change = 0.5 * generator.sum_rgb(
+            tuple((new - old)[None] for new, old in zip(contributions, inversion.contributions, strict=True))
+        )  # the constant 1/2 of [-1, 1] → [0, 1] cancels
+        change = F.interpolate(change, photo.shape[1:], mode="bilinear", antialias=True)[0]
+    styled = replace(inversion, latents=replace(latents, w_plus=mixed), contributions=contributions)
+    return (photo + change).clamp_(0, 1), styled
+
+
+def _piece(feature: Tensor, picture: Tensor | None, index: int) -> tuple[Tensor, Tensor | None]:
+    """The middle of D_index [1, C, h, w] and of its picture: of sky and land, in columns, about `CELLS`² cells of D10.
+
+    The generator is fully convolutional from here on, and codes work alike everywhere: a part of the picture shows
+    what they do at a part of the cost.
+    """
+    rows, columns = feature.shape[2:]
+    cells = round(CELLS * 2 ** ((index - FIRST_INDEX) / 2))
+    width = min(columns, max(1, cells * cells // rows))
+    left = (columns - width) // 2
+    part = feature[:, :, :, left : left + width]
+    if picture is None:
+        return part, None
+    scale = picture.shape[3] // columns
+    return part, picture[:, :, :, left * scale : (left + width) * scale]
+
+
+def _cache_file(photo: Photo, target: Target, inversion: Inversion) -> Path:
+    seed = [inversion.models.identity, target.name, str(inversion.latents.index), inversion.precision]
+    if target.colour is None or inversion.models.first_index > 1:
+        seed.append(hashlib.sha256(photo.pixels_u8.numpy().tobytes()).hexdigest())
+    return cache_folder() / "styles" / (hashlib.sha256("|".join(seed).encode()).hexdigest()[:24] + ".safetensors")

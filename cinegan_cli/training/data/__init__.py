@@ -1,0 +1,36 @@
+"""Data sets for training: made from clips, photos or nothing, and read back."""
+
+from cinegan_cli.training.data.augment import augment
+from cinegan_cli.training.data.folder import MANIFEST, read_manifest
+from cinegan_cli.training.data.from_photos import from_photos
+from cinegan_cli.training.data.from_videos import Collected, from_videos
+from cinegan_cli.training.data.masks import (
+    Example,
+    read_examples,
+    read_labels,
+    require_data,
+    resize,
+)
+from cinegan_cli.training.data.motions import MotionCrop, MotionSet, read_sets
+from cinegan_cli.training.data.photos import PhotoSet, list_photos
+from cinegan_cli.training.data.synthetic import make_synthetic
+
+__all__ = [
+    "MANIFEST",
+    "Collected",
+    "Example",
+    "MotionCrop",
+    "MotionSet",
+    "PhotoSet",
+    "augment",
+    "from_photos",
+    "from_videos",
+    "list_photos",
+    "make_synthetic",
+    "read_examples",
+    "read_labels",
+    "read_manifest",
+    "read_sets",
+    "require_data",
+    "resize",
+]

@@ -1,0 +1,340 @@
+"""The command line: help without heavy imports, the outputs of every command, settings files, presets, completion."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from PIL import Image
+
+import cinegan_cli
+from cinegan_cli.cli.main import COMMANDS, cinegan, run
+from cinegan_cli.cli.runs import sidecar_path
+from cinegan_cli.config import Config
+from cinegan_cli.errors import ExitStatus, UsageError
+from cinegan_cli.evaluate.check import check_loop
+from tests.small_scene import ANIMATE, HEIGHT, MOTION, QUICK, WIDTH, invoke, pixels, texture, tree, write_scene
+
+HEAVY = ("torch", "cv2", "numpy", "PIL", "rich")
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with the small scene in it."""
+    write_scene(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def all_commands() -> list[tuple[str, click.Command]]:
+    """Every command and sub-command with its full name."""
+    found: list[tuple[str, click.Command]] = [("", cinegan)]
+    for name in COMMANDS:
+        command = cinegan.get_command(click.Context(cinegan), name)
+        assert command is not None
+        found.append((name, command))
+        if isinstance(command, click.Group):
+            found += [(f"{name} {sub}", child) for sub, child in command.commands.items()]
+    return found
+
+
+def test_help_of_every_command_imports_nothing_heavy() -> None:
+    lines = [[*name.split(), "--help"] for name, _ in all_commands()]
+    script = (
+        "import sys, json\n"
+        "from cinegan_cli.cli.main import run\n"
+        f"statuses = [run(line) for line in {lines!r}]\n"
+        f"print(json.dumps([statuses, [name for name in {HEAVY!r} if name in sys.modules]]), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
+    statuses, heavy = json.loads(done.stderr)
+    assert statuses == [0] * len(lines)
+    assert heavy == []
+    assert done.stdout.count("Usage: cinegan") == len(lines)
+
+
+@pytest.mark.parametrize(("name", "command"), all_commands(), ids=lambda value: value if isinstance(value, str) else "")
+def test_command_and_options_say_what_they_do(name: str, command: click.Command) -> None:
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts}"
+
+
+def test_bare_command_shows_the_help(capfd: Capture) -> None:
+    outcome = invoke("", capfd)
+    assert (outcome.status, outcome.stdout) == (ExitStatus.USAGE, "")
+    assert "Usage: cinegan" in outcome.stderr
+    assert all(f"\n  {name} " in outcome.stderr for name in COMMANDS)
+
+
+def test_help_names_every_exit_status(capfd: Capture) -> None:
+    shown = invoke("--help", capfd).stdout
+    assert all(f"{int(status)} " in shown for status in ExitStatus)
+
+
+def test_version(capfd: Capture) -> None:
+    outcome = invoke("--version", capfd)
+    assert (outcome.status, outcome.stdout.split()[-1]) == (ExitStatus.OK, cinegan_cli.__version__)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script(shell: str, capfd: Capture) -> None:
+    outcome = invoke(f"completion {shell}", capfd)
+    assert outcome.status == ExitStatus.OK
+    assert "_CINEGAN_COMPLETE" in outcome.stdout
+
+
+def test_completion_completes_options(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
+    monkeypatch.setenv("_CINEGAN_COMPLETE", "fish_complete")
+    monkeypatch.setenv("COMP_WORDS", "cinegan animate --dir")
+    monkeypatch.setenv("COMP_CWORD", "--dir")
+    outcome = invoke("", capfd)
+    assert outcome.status == ExitStatus.OK
+    assert "--direction" in outcome.stdout
+
+
+def test_traceback_option_shows_where(folder: Path, capfd: Capture) -> None:
+    with pytest.raises(UsageError):
+        invoke(f"--traceback {ANIMATE} --out loop.mp4 --speed -1", capfd)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closed pipes are told otherwise on Windows")
+def test_reader_that_has_gone_is_no_error(folder: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    script = "from cinegan_cli.cli.main import main; main()"
+    command = [sys.executable, "-c", script, "check", "photo.png", "--help"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(cinegan_cli.__file__).parents[1])}
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, env=environment)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (ExitStatus.OK, "")
+
+
+def test_closed_stderr_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    Image.fromarray(texture()).save("photo.tif", compression="tiff_lzw")
+    assert run(shlex.split(f"{ANIMATE} --out loop.gif".replace("photo.png", "photo.tif"))) == ExitStatus.OK
+
+
+# ---- animate
+
+
+def test_summary_names_what_was_done(folder: Path, capfd: Capture) -> None:
+    outcome = invoke(f"{ANIMATE} --out loop.mp4", capfd)
+    assert (outcome.status, outcome.stderr) == (ExitStatus.OK, "")
+    for words in ("loop.mp4", f"{WIDTH}x{HEIGHT}", "3 frames", "seam", "texture", "mask: given", "motion: given"):
+        assert words in outcome.stdout
+
+
+def test_several_outputs_in_one_run(folder: Path, capfd: Capture) -> None:
+    names = ["loop.mp4", "loop.gif", "new/loop.webm", "loop.apng"]
+    outcome = invoke(ANIMATE + "".join(f" --out {name}" for name in names) + " --out frames/%02d.png", capfd)
+    assert outcome.status == ExitStatus.OK
+    assert all(check_loop(folder / name).passed for name in names)
+    assert sorted(p.name for p in (folder / "frames").iterdir()) == ["00.png", "01.png", "02.png"]
+    assert not list(folder.rglob(".*"))
+
+
+def test_loop_is_named_after_the_photo(folder: Path, capfd: Capture) -> None:
+    assert invoke(ANIMATE, capfd).status == ExitStatus.OK
+    assert (folder / "photo.mp4").is_file()
+
+
+def test_frames_in_the_current_folder(folder: Path, capfd: Capture) -> None:
+    before, around = tree(folder), sorted(folder.parent.iterdir())
+    assert invoke(f"{ANIMATE} --out %02d.png", capfd).status == ExitStatus.OK
+    assert tree(folder).keys() - before.keys() == {"00.png", "01.png", "02.png", "frames.json"}
+    assert sorted(folder.parent.iterdir()) == around
+
+
+def test_json_is_all_that_is_on_stdout(folder: Path, capfd: Capture) -> None:
+    outcome = invoke(f"{ANIMATE} --out loop.mp4 --json", capfd)
+    values = json.loads(outcome.stdout)
+    assert values["size"] == [WIDTH, HEIGHT]
+    assert values["frames"] == 3
+    assert values["outputs"][0]["path"] == "loop.mp4"
+    assert values["stages"] == {"mask": "given", "motion": "given", "bands": "pyramid"}
+
+
+def test_quiet_prints_nothing(folder: Path, capfd: Capture) -> None:
+    outcome = invoke(f"{ANIMATE} --out loop.mp4 --quiet --max-side 48", capfd)
+    assert (outcome.status, outcome.stdout, outcome.stderr) == (ExitStatus.OK, "", "")
+
+
+def test_notice_goes_to_stderr(folder: Path, capfd: Capture) -> None:
+    outcome = invoke(f"{ANIMATE} --out loop.mp4 --max-side 48", capfd)
+    assert (outcome.status, len(outcome.notes), outcome.complaints) == (ExitStatus.OK, 1, [])
+    assert "--max-side 48" in outcome.notes[0]
+
+
+def test_dry_run_says_the_plan_and_writes_nothing(folder: Path, capfd: Capture) -> None:
+    before = tree(folder)
+    outcome = invoke(f"{ANIMATE} --out new/loop.mp4 --dry-run", capfd)
+    assert outcome.status == ExitStatus.OK
+    assert all(
+        words in outcome.stdout for words in (f"{WIDTH}x{HEIGHT}", "3 frames", "new/loop.mp4", "--mask mask.png")
+    )
+    planned = json.loads(invoke(f"{ANIMATE} --out new/loop.mp4 --dry-run --json", capfd).stdout)
+    assert (planned["size"], planned["frames"]) == ([WIDTH, HEIGHT], 3)
+    assert tree(folder) == before
+
+
+@pytest.mark.parametrize("command", ["animate", "style --target sunset"])
+def test_preview_is_small(folder: Path, capfd: Capture, command: str) -> None:
+    Image.fromarray(texture(640, 480)).save("large.png")
+    plan = f"{command} large.png --mask mask.png {MOTION} --preview --dry-run --json"
+    values = json.loads(invoke(plan, capfd).stdout)
+    assert (values["size"], values["fps"]) == ([320, 240], 12)
+    values = json.loads(invoke(f"{plan} --fps 6", capfd).stdout)
+    assert (values["size"], values["fps"]) == ([320, 240], 6)
+
+
+def test_gif_preset_names_a_gif(folder: Path, capfd: Capture) -> None:
+    arguments = f"animate photo.png --mask mask.png {MOTION} --seconds 0.3 --preset gif"
+    assert invoke(arguments, capfd).status == ExitStatus.OK
+    with Image.open(folder / "photo.gif") as loop:
+        assert loop.info["duration"] == 80  # ms; 12.5 frames/s is exact in a GIF
+
+
+def test_story_preset_is_upright(folder: Path, capfd: Capture) -> None:
+    # An arrow inside the part that is left.
+    arguments = f"animate photo.png --mask mask.png --arrow 20,10,40,12 {QUICK} --preset story --out loop.mp4"
+    assert invoke(arguments, capfd).status == ExitStatus.OK
+    assert check_loop(folder / "loop.mp4").loop.size == (26, HEIGHT)
+
+
+def test_settings_beside_the_loop_render_the_same_again(folder: Path, capfd: Capture) -> None:
+    options = f"--mask mask.png {MOTION} {QUICK} --speed 0.7 --anchor 30,20 --loop crossfade"
+    assert invoke(f"animate photo.png {options} --out one/%d.png", capfd).status == ExitStatus.OK
+    assert str(folder) not in (folder / "one.json").read_text()
+    assert invoke("animate --from one.json --out two/%d.png --no-sidecar", capfd).status == ExitStatus.OK
+    assert tree(folder / "one") == tree(folder / "two")
+    assert not (folder / "two.json").exists()
+    assert invoke("animate --from one.json --out three/%d.png --speed 0.2", capfd).status == ExitStatus.OK
+    assert tree(folder / "one") != tree(folder / "three")
+
+
+def test_a_reference_photo_is_found_from_another_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    Image.fromarray(texture()[:, ::-1].copy()).save("other.png")
+    arguments = f"style photo.png --target other.png --backbone pyramid {MOTION} {QUICK} --mask mask.png --out loop.gif"
+    assert invoke(arguments, capfd).status == ExitStatus.OK
+    assert json.loads(Path("loop.json").read_text())["options"]["target"] == "other.png"
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    assert invoke("animate --from ../loop.json --out again.gif", capfd).status == ExitStatus.OK
+    assert Path("again.gif").read_bytes() == (folder / "loop.gif").read_bytes()
+
+
+def test_settings_of_frames_are_named_after_their_pattern() -> None:
+    names = {"loops/lake_%04d.png": "loops/lake.json", "frames/%d.png": "frames.json", "%d.png": "frames.json"}
+    assert {out: str(sidecar_path(Path(out))) for out in names} == names
+
+
+def test_a_still_and_a_loop_are_one_answer(folder: Path, capfd: Capture) -> None:
+    outputs = "--out look.png --out look.gif --no-sidecar"
+    outcome = invoke(f"style photo.png --target noir --mask mask.png {MOTION} {QUICK} {outputs} --json", capfd)
+    still, loop = json.loads(outcome.stdout)
+    assert still["outputs"] == ["look.png"]
+    assert loop["frames"] == 3
+
+
+def test_settings_are_found_from_another_folder(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
+    assert invoke(f"{ANIMATE} --out one/loop.gif", capfd).status == ExitStatus.OK
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    assert invoke("animate --from ../one/loop.json --out loop.gif", capfd).status == ExitStatus.OK
+    assert (folder / "elsewhere/loop.gif").read_bytes() == (folder / "one/loop.gif").read_bytes()
+
+
+def test_overwrite_replaces_the_loop_and_its_settings(folder: Path, capfd: Capture) -> None:
+    assert invoke(f"{ANIMATE} --out loop.mp4", capfd).status == ExitStatus.OK
+    before = tree(folder)
+    assert invoke(f"{ANIMATE} --out loop.mp4 --speed 0.5", capfd).status == ExitStatus.ENCODER
+    assert tree(folder) == before
+    assert invoke(f"{ANIMATE} --out loop.mp4 --speed 0.5 --overwrite", capfd).status == ExitStatus.OK
+    assert tree(folder).keys() == before.keys()
+    assert tree(folder)["loop.mp4"] != before["loop.mp4"]
+
+
+def test_strict_refuses_a_seam_that_shows(folder: Path, capfd: Capture) -> None:
+    outcome = invoke(f"animate photo.png --mask mask.png --arrow 0,10,64,30 {QUICK} --strict --out loop.apng", capfd)
+    clean = check_loop(folder / "loop.apng").loop.seam
+    assert (outcome.status == ExitStatus.CHECK) == (not 0.8 <= clean <= 1.2)
+
+
+# ---- the other commands
+
+
+def test_mask_motion_and_render_make_the_loop_of_animate(folder: Path, capfd: Capture) -> None:
+    assert invoke("mask photo.png --mask mask.png --out m.png", capfd).status == ExitStatus.OK
+    outcome = invoke(f"motion photo.png --mask m.png {MOTION} --out v.npy --json", capfd)
+    assert json.loads(outcome.stdout)["grid"] == [WIDTH, HEIGHT]
+    outcome = invoke(f"render photo.png --mask m.png --motion v.npy {QUICK} --out parts/%d.png --json", capfd)
+    assert json.loads(outcome.stdout)["frames"] == 3
+    assert invoke(f"{ANIMATE} --out whole/%d.png", capfd).status == ExitStatus.OK
+    for name in ("0.png", "1.png", "2.png"):
+        parts, whole = (pixels(folder / place / name) for place in ("parts", "whole"))
+        assert np.abs(parts - whole).max() <= 1
+    assert pixels(folder / "m_overlay.png").shape == (HEIGHT, WIDTH, 3)
+    assert pixels(folder / "v_colours.png").shape[2] == 3
+
+
+def test_check_passes_our_loop_and_fails_a_stalled_copy(folder: Path, capfd: Capture) -> None:
+    options = "--mask mask.png --arrow 25,10,40,12 --seconds 0.8 --fps 10"
+    assert invoke(f"animate photo.png {options} --out good/%d.png", capfd).status == ExitStatus.OK
+    outcome = invoke("check good --photo photo.png --mask mask.png --json", capfd)
+    assert (outcome.status, json.loads(outcome.stdout)["passed"]) == (ExitStatus.OK, True)
+    (folder / "good/8.png").write_bytes((folder / "good/0.png").read_bytes())
+    outcome = invoke("check good", capfd)
+    assert (outcome.status, outcome.stderr) == (ExitStatus.CHECK, "")
+    assert [line for line in outcome.stdout.splitlines() if line.startswith("FAIL  seam")]
+
+
+def test_doctor_says_what_runs(capfd: Capture) -> None:
+    outcome = invoke("doctor --json", capfd)
+    values = json.loads(outcome.stdout)
+    assert outcome.status == ExitStatus.OK
+    assert values["self-check"]["state"] == values["ffmpeg"]["state"] == "ok"
+
+
+# ---- the Python API
+
+
+def test_api_renders_and_returns_the_summary(folder: Path, capfd: Capture) -> None:
+    arrow = [(10, 10, 50, 12)]
+    summary = cinegan_cli.animate("photo.png", out="loop.gif", mask="mask.png", arrow=arrow, seconds=0.3, fps=10)
+    assert summary.outputs[0].path == Path("loop.gif")
+    assert (summary.size, summary.frames) == ((WIDTH, HEIGHT), 3)
+    assert capfd.readouterr() == ("", "")
+    config = Config.from_options(
+        out="again.gif", mask=folder / "mask.png", arrow=arrow, seconds=0.3, fps=10, overwrite=True
+    )
+    cinegan_cli.animate(folder / "photo.png", config)
+    assert (folder / "again.gif").read_bytes() == (folder / "loop.gif").read_bytes()
+
+
+def test_api_refuses_what_the_command_line_refuses(folder: Path) -> None:
+    with pytest.raises(UsageError, match="unknown option 'colour'"):
+        cinegan_cli.animate("photo.png", out="loop.mp4", colour="red")
+    with pytest.raises(UsageError, match="--mask must be the name of a file"):
+        cinegan_cli.animate("photo.png", out="loop.mp4", mask=5)
+    with pytest.raises(TypeError, match="config must be alone"):
+        cinegan_cli.animate("photo.png", Config(), out="loop.mp4")
+
+
+def test_python_m_runs_the_same_command() -> None:
+    assert importlib.import_module("cinegan_cli.__main__").main is importlib.import_module("cinegan_cli.cli.main").main
