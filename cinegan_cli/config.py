@@ -309,6 +309,8 @@ class Config:
             if name not in given or name in preset:
                 continue
             option = "--" + name.replace("_", "-")
+            if isinstance(given[name], str | float) and not isinstance(given[name], bool):
+                option += f" {given[name]}"
             if "unless" in extra and extra["unless"] in given:
                 raise UsageError(f"{option}: nothing reads it beside --{extra['unless']}; leave one of them out")
             if "needs" in extra and extra["needs"] not in given:

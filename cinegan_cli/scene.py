@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,8 +28,8 @@ def prepare(path: Path, config: Config, session: Session | None = None) -> Scene
         system = choose_system(config, session)
         photo, analysis, mask = _with_mask(path, config, session, system)
         session.tell("finding how it moves")
-        networks = system.motion_networks(session)
-        motion = make_motion(photo, mask, config.motion, session=session, networks=networks)
+        find_networks = partial(system.motion_networks, session)
+        motion = make_motion(photo, mask, config.motion, session=session, find_networks=find_networks)
         scene = Scene(photo, mask, motion, analysis)
         if config.style.target is None:
             return scene

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +33,13 @@ def make_motion(
     config: MotionConfig,
     *,
     session: Session,
-    networks: Mapping[str, nn.Module] | None = None,
+    find_networks: Callable[[], Mapping[str, nn.Module]] = dict,
 ) -> Motion:
     """The steady flow of what the mask lets move, defined and smooth over the whole picture.
 
-    From, in this order: `--motion` (a file), `--motion-network` (`motion_compact`, which heeds arrows), `--arrow` and
-    `--hints`, `networks` ("sky", "water"; `motion_network`), or the default made from the picture (`motion_default`);
-    `--direction` turns what was found without arrows. Then slowed where the mask is grey, extended beyond it
+    From, in this order: `--motion` (a file), `--motion-network` (which heeds arrows), `--arrow` and `--hints`, the
+    networks that `find_networks` gives ("sky", "water"), or the default made from the picture; `--direction` turns
+    what was found without arrows. Then slowed where the mask is grey, extended beyond it
     (`spec/stylecinegan.md` section 3) and scaled by `--speed`. Raises UsageError for options that contradict each other
     or lie outside the picture, InputError for files that are not what they should be, ModelMissingError for a network
     that is not there.
@@ -48,6 +48,7 @@ def make_motion(
     strokes = strokes_of(config, photo.source_size)
     drawn = any(stroke.velocity != (0.0, 0.0) for stroke in strokes)
     notices: tuple[str, ...] = ()
+    provenance: Provenance = "given"
     if config.motion is not None:
         velocity, notices = _from_file(photo, config.motion)
     elif drawn and config.motion_network is not None:
@@ -55,14 +56,13 @@ def make_motion(
     elif drawn:
         velocity, notices = arrows_velocity(strokes, photo, _moving(photo, mask))
     else:
-        velocity = _found(photo, mask, config, networks or {}, session)
+        networks = {} if config.motion_network is not None else find_networks()
+        provenance = "predicted" if networks or config.motion_network is not None else "default"
+        velocity = _found(photo, mask, config, networks, session)
         if config.direction is not None:
-            velocity = _towards(velocity, config.direction)
+            velocity, provenance = _towards(velocity, config.direction), "given"
         velocity = _held(velocity, strokes, photo)
     velocity = extend(velocity, mask.alpha) * config.speed
-    provenance: Provenance = "predicted" if networks or config.motion_network is not None else "default"
-    if drawn or config.motion is not None or config.direction is not None:
-        provenance = "given"
     return Motion(velocity.contiguous(), provenance, notices)
 
 

@@ -16,6 +16,7 @@ from cinegan_cli.systems.stylecinegan.invert import (
 )
 from cinegan_cli.systems.stylecinegan.inverted import Inverted, invert_photo
 from cinegan_cli.systems.stylecinegan.latents import D10_SIDE, write_latents
+from cinegan_cli.systems.stylecinegan.system import open_stylecinegan
 from cinegan_cli.systems.stylecinegan.votes import FIRST_INDEX
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "grid_of",
     "invert",
     "invert_photo",
+    "open_stylecinegan",
     "reconstruction",
     "styled_inversion",
     "target_codes",

@@ -97,9 +97,9 @@ def styled_inversion(photo: Tensor, inversion: Inversion, codes: Tensor, strengt
         with narrowed_for(generator, inversion.precision, latents.feature.device):
             features = generator.features_from(latents.feature, mixed, latents.index)
         contributions = tuple(band[0].cpu() for band in features.rgb)
-        change = 0.5 * generator.sum_rgb(
-            tuple((new - old)[None] for new, old in zip(contributions, inversion.contributions, strict=True))
-        )  # the constant 1/2 of [-1, 1] → [0, 1] cancels
+        # the constant 1/2 of [-1, 1] → [0, 1] cancels
+        pairs = zip(contributions, inversion.contributions, strict=True)
+        change = 0.5 * inversion.summed([new - old for new, old in pairs])
         change = F.interpolate(change, photo.shape[1:], mode="bilinear", antialias=True)[0]
     styled = replace(inversion, latents=replace(latents, w_plus=mixed), contributions=contributions)
     return (photo + change).clamp_(0, 1), styled

@@ -7,6 +7,7 @@ feature D10 that carries the photo's layout; the layers after D10 make the pictu
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -41,6 +42,15 @@ class Inversion:
     contributions: tuple[Tensor, ...]
     votes: Tensor | None = None
     precision: Precision = "float32"
+
+    def summed(self, contributions: Sequence[Tensor]) -> Tensor:
+        """The picture [1, 3, h, w] in about [-1, 1], on the CPU, that contributions [3, h, w] add up to.
+
+        The generator adds them up where it is: it may have been moved to another device than they.
+        """
+        generator = self.models.generator()
+        device = next(generator.parameters()).device
+        return generator.sum_rgb([band[None].to(device) for band in contributions]).cpu()
 
 
 def choose_models(config: InversionConfig, session: Session) -> Models | None:
@@ -110,8 +120,7 @@ def at_generator_size(photo: Tensor, generator: Generator) -> Tensor:
 
 def reconstruction(inversion: Inversion, size: tuple[int, int]) -> Tensor:
     """What the generator makes of the latents, without a residual: float32 [3, H, W] in [0, 1], `size` = (H, W)."""
-    picture = inversion.models.generator().sum_rgb([band[None] for band in inversion.contributions])
-    return as_picture(picture, size).clamp(0, 1)
+    return as_picture(inversion.summed(inversion.contributions), size).clamp(0, 1)
 
 
 def as_picture(image: Tensor, size: tuple[int, int]) -> Tensor:

@@ -94,10 +94,9 @@ class DeepStyleCineGAN(StyleCineGAN):
         photo, inversion = scene.photo, scene.analysis.state
         size, device = (photo.size[1], photo.size[0]), photo.pixels.device
         generator = self.models.generator().to(device)
-        contributions = tuple(band[None].to(device) for band in inversion.contributions)
         residual = None
         if not config.inversion.no_residual:
-            residual = photo.pixels - as_picture(generator.sum_rgb(contributions), size)
+            residual = photo.pixels - as_picture(inversion.summed(inversion.contributions).to(device), size)
         latents = inversion.latents
         latents = replace(latents, w_plus=latents.w_plus.to(device), feature=latents.feature.to(device))
         warped = deep_frames(
