@@ -1,6 +1,6 @@
 """The researchers' own checkpoint files, loaded as networks. Nothing in a file is ever executed.
 
-`spec/stylecinegan.md`, section 6. Files are state dicts, sometimes inside a dict; generators also come in NVIDIA's
+`docs/spec/stylecinegan.md`, section 6. Files are state dicts, sometimes inside a dict; generators also come in NVIDIA's
 naming (`checkpoints.nvidia`).
 """
 

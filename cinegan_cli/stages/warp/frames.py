@@ -1,7 +1,7 @@
 """Bands + displacement → warped picture: joint splatting of both directions of time (Eq. 3), blend, holes.
 
 The default does not splat colours but *where they come from*: two channels on the motion grid, splatted once per
-direction; then the picture is sampled sharply there (`spec/stylecinegan.md`, section 3). A pixel of the frame is
+direction; then the picture is sampled sharply there (`docs/spec/stylecinegan.md`, section 3.4). A pixel of the frame is
 
     g_0 ((1 - a) I(p_0) + a I(p_1)) + sum_k (g_k - g_0) ((1 - a) B_k(p_0) + a B_k(p_1)),     a = t / N,
 
