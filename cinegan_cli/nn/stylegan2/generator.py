@@ -6,8 +6,8 @@ of each resolution, so toRGB's contributions ("bands") are all that is needed to
 released.
 
 Under bf16 autocast features differ from float32's by 0.9 % of their deviation (rms; the largest difference 6 %), fp16's
-by 0.1 %; CPUs have no fast fp16 (17 s against 0.9). toRGB stays float32 without gradients; `stages.precision` has times
-and what is seen of it.
+by 0.1 %; CPUs have no fast fp16 (17 s against 0.9). toRGB stays float32 without gradients; `docs/measurements.md` has
+times and what is seen of it.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ def make_motion(
 ) -> Motion:
     """The steady flow of what the mask lets move, defined and smooth over the whole picture.
 
-    From, in this order: `--motion` (a file), `--motion-network` (`motion_compact`, which heeds arrows), `--arrow` and
-    `--hints`, `networks` ("sky", "water"; `motion_network`), or the default made from the picture (`motion_default`);
+    From, in this order: `--motion` (a file), `--motion-network` (`network`, which heeds arrows), `--arrow` and
+    `--hints`, `networks` ("sky", "water"; `pix2pixhd`), or the default made from the picture (`default`);
     `--direction` turns what was found without arrows. Then slowed where the mask is grey, extended beyond it
     (`docs/spec/stylecinegan.md`, section 3.6) and scaled by `--speed`. Raises UsageError for options that contradict
     each other or lie outside the picture, InputError for files that are not what they should be, ModelMissingError for

@@ -40,7 +40,7 @@ def warped_frames(
 ) -> Iterator[Tensor]:
     """Yield the warped moving layer, float32 [3, H, W], of frame t = 0 … N-1.
 
-    `picture` [3, H, W] is what the bands add up to (`inversion.collapse`). `region` uint8 [H, W] is 0 where no pixel is
+    `picture` [3, H, W] is what the bands add up to (`bands.collapse`). `region` uint8 [H, W] is 0 where no pixel is
     needed (the default leaves 0 there). `config.warp` is "coordinates" (above), "backward" (origins by integrating
     backward, nothing splatted), "splat" (every band splatted, Eq. 3) or "rgb" (the picture splatted, no bands).
     `kept` is the share of the photo's finest texture that `picture` still has; the gain brings it back, once it moves.
