@@ -16,7 +16,7 @@ from cinegan_cli.errors import UsageError
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
-FRAME_RATE_OF_FILES = 30.0  # motion files hold px per frame at this rate (`spec/stylecinegan.md`, release)
+FRAME_RATE_OF_FILES = 30.0  # motion files hold px per frame at this rate (`docs/spec/formats.md`, section 1)
 
 
 def setting(default: Any, help: str, **extra: Any) -> Any:

@@ -1,14 +1,9 @@
 """In which numbers networks are passed: half floats where the hardware multiplies them faster, float32 elsewhere.
 
 Narrowed are the encoder's and the generator's convolutions, without gradients. Styles, the mapping network, w+ and
-toRGB's contributions stay float32 in any case (`nn.stylegan2_layers`, `nn.encoder`); so do networks whose loss shows or
-whose gain hardly does: motion (bf16: twice as fast, 6 % rms of the flow, up to 0.27 px a frame), the shipped mask
-network (0.6 s → 0.4 s), and codes and features under Adam (`--refine` ended 0.2 dB lower).
-
-`examples/bench_precision.py`, one thread of an EPYC with avx512_bf16, 960 x 590 px, bf16 against float32: at full size
-(seeded weights) encoder 1.9, generator 1.6 and a frame of --mode deep 1.7 times faster, the picture without its
-residual 56 dB from float32's, at most 3.3 levels of 255, a look 52 dB; in the shipped set the encoder 1.9 times, 78 dB,
-at most 0.2 levels, a look 62 dB, the generator no faster. Frame 0 is the photo in any precision. CUDA has not been run.
+toRGB's contributions stay float32 in any case (`nn.stylegan2`); so do networks whose loss shows or whose gain hardly
+does: motion, the shipped mask network, and codes and features under Adam. Frame 0 is the photo in any precision.
+Figures: `docs/measurements.md`, Half precision.
 """
 
 from __future__ import annotations

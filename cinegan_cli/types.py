@@ -50,7 +50,7 @@ class Bands:
     """RGB contributions, coarse to fine, whose upsampled sum is a picture.
 
     `levels[k]` is float32 [3, H_k, W_k]; `levels[-1]` has the size of the picture, each level is about half the next.
-    `stages.inversion.collapse` sums them: start at the coarsest, upsample bilinearly to the next size, add.
+    `stages.bands.collapse` sums them: start at the coarsest, upsample bilinearly to the next size, add.
     """
 
     levels: tuple[Tensor, ...]

@@ -3,7 +3,7 @@
 python examples/compare_blends.py SAMPLE_OR_PHOTO ... --sheet blends.png
 
 linear    the average of both directions (the paper)
-coverage  divided by sqrt(a² + (1 - a)²) everywhere (`spec/stylecinegan.md`, section 3)
+coverage  divided by sqrt(a² + (1 - a)²) everywhere (`docs/spec/stylecinegan.md`, section 3.5)
 measured  divided by what averaging and sampling really take from each band at each place (the default)
 """
 

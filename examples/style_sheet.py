@@ -17,6 +17,7 @@ import torch
 
 from cinegan_cli.config import MaskConfig, PhotoConfig
 from cinegan_cli.errors import InputError
+from cinegan_cli.session import Session
 from cinegan_cli.stages.look import LOOKS, find_regions, gradient_correlation, parse_target, restyle
 from cinegan_cli.stages.mask import make_mask
 from cinegan_cli.stages.photo import read_photo
@@ -35,10 +36,10 @@ def tile(picture: torch.Tensor, title: str) -> np.ndarray:
     return small
 
 
-def mask_of(photo: Photo, device: torch.device) -> Mask | None:
+def mask_of(photo: Photo, session: Session) -> Mask | None:
     """What the network sees, None where nothing moves."""
     try:
-        return make_mask(photo, MaskConfig(), device=device)
+        return make_mask(photo, MaskConfig(), session=session)
     except InputError:
         return None
 
@@ -51,19 +52,19 @@ def main() -> None:
     parser.add_argument("--max-side", type=int, default=1024)
     parser.add_argument("--columns", type=int, default=6)
     arguments = parser.parse_args()
-    device = torch.device("cpu")
+    session = Session()
     print("| photo | look | gradient correlation | seconds |\n|---|---|---|---|")
     blocks = []
     for path in arguments.photos:
         photo = read_photo(path, PhotoConfig(max_side=arguments.max_side))
-        mask = mask_of(photo, device)
-        static = (find_regions(photo, mask, device=device).sky < 0.01).float()
+        mask = mask_of(photo, session)
+        static = (find_regions(photo, mask, session=session).sky < 0.01).float()
         if mask is not None:
             static = static * (mask.alpha < 0.01)
         tiles = [tile(photo.pixels, path.stem[:24])]
         for name in arguments.target:
             started = time.perf_counter()
-            picture = restyle(photo, mask, parse_target(name), device=device)
+            picture = restyle(photo, mask, parse_target(name), session=session)
             took = time.perf_counter() - started
             print(f"| {path.stem} | {name} | {gradient_correlation(photo.pixels, picture, static):.4f} | {took:.2f} |")
             tiles.append(tile(picture, Path(name).stem))

@@ -15,6 +15,10 @@ from cinegan_cli.config import PRESETS
 from cinegan_cli.errors import ExitStatus
 
 ROOT = Path(__file__).parents[1]
+# "docs/spec/stylecinegan.md`, sections 3.3 and 4": always with its folder, and with sections that the page has
+CITED = (
+    r"(?P<docs>docs/)?(?P<page>spec/\w+\.md)(?:`?,?\s+sections?\s+(?P<of>\d+(?:\.\d+)*(?:(?:, | and )\d+(?:\.\d+)*)*))?"
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +68,24 @@ def test_readme_names_every_preset(name: str, readme: str) -> None:
 def test_readme_links_to_files_that_exist(readme: str) -> None:
     links = re.findall(r"\]\(([^)#\s]+)", readme)
     missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
+    assert not missing
+
+
+def test_cited_pages_and_sections_exist() -> None:
+    files = [path for folder in ("cinegan_cli", "csrc", "tests", "examples") for path in (ROOT / folder).rglob("*")]
+    texts = [path.read_text(encoding="utf-8") for path in files if path.suffix in (".py", ".h", ".cpp", ".cu", ".inl")]
+    cited = [match for text in texts for match in re.finditer(CITED, text)]
+    assert len(cited) > 10
+    pages = {page for text in texts for page in re.findall(r"docs/[\w/]+\.md", text)}
+    missing = [page for page in pages if not (ROOT / page).is_file()]
+    for match in cited:
+        page = ROOT / f"docs/{match['page']}"
+        headings = (
+            re.findall(r"^#+ ([\d.]+)", page.read_text(encoding="utf-8"), re.MULTILINE) if page.is_file() else None
+        )
+        known = {heading.rstrip(".") for heading in headings or ()}
+        if not match["docs"] or headings is None or not set(re.findall(r"\d[\d.]*", match["of"] or "")) <= known:
+            missing.append(match[0])
     assert not missing
 
 

@@ -43,7 +43,9 @@ READ = {  # table → those of OWN that it reads
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--ablation", is_flag=True, help="The variants of the paper's Table 4 on clips, instead of baselines.")
-@click.option("--inversion", is_flag=True, help="Table 5 on photos: w+ alone against w+ and D10. Needs a generator.")
+@click.option(
+    "--inversion", is_flag=True, help="Table 5 on photos, with a generator: w+ alone against w+ and layout feature D_k."
+)
 @click.option("--mask-iou", is_flag=True, help="Found masks of photos against painted ones (--masks).")
 @click.option("--motion-error", is_flag=True, help="Found motion against the known one of samples.")
 @config_options(EvaluateConfig)

@@ -25,7 +25,7 @@ from cinegan_cli.config import Config, InversionConfig, PhotoConfig, RunConfig
 def invert(
     photo: Path, out: Path, picture: Path | None, overwrite: bool, quiet: bool, as_json: bool, **options: Any
 ) -> None:
-    """Find the latents (w+ and D10) with which a StyleGAN2 generator makes PHOTO.
+    """Find the latents (w+ and the layout feature D_k) with which a StyleGAN2 generator makes PHOTO.
 
     `cinegan animate --latents` takes them up again. The generator is the one installed, else the shipped one: see
     `cinegan models`.

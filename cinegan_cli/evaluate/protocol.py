@@ -1,4 +1,4 @@
-"""One method on one clip: the figures of `spec/stylecinegan.md`, section 5, and those of the loop, frame by frame.
+"""One method on one clip: the figures of `docs/spec/stylecinegan.md`, section 5, and those of the loop, frame by frame.
 
 Static consistency compares frame n with the photo where nothing moves, motion quality with the clip's own frame n
 where something does. A pixel outside the area compared is made the same in both pictures and counts nothing: so

@@ -35,7 +35,7 @@ SIGNS: Mapping[Kind, str] = {  # a tensor that only this kind has, in the releas
     "encoder": "content_layer.1.weight",
     "mask": "layers.0.weight",
     "motion": "model.1.weight",
-}  # files of LPIPS are halves: `checkpoints.lpips`
+}  # files of LPIPS are halves: `formats.lpips`
 
 
 def recognise(state: State) -> Kind | None:

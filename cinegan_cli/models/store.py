@@ -91,7 +91,7 @@ class Models:
         return module
 
     def encoder(self) -> Encoder | PhotoEncoder:
-        """`(photo in [-1, 1]) -> (w offsets, D10)`. Raises ModelMissingError when the set has none."""
+        """`(photo in [-1, 1]) -> (w offsets, D_k)`. Raises ModelMissingError when the set has none."""
         module = self._network("encoder", "encoder", self._config("encoder"))
         assert isinstance(module, Encoder | PhotoEncoder)
         return module

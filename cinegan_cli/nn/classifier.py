@@ -1,7 +1,8 @@
-"""Per-pixel classifiers on a generator's features: static, sky or water (`spec/stylecinegan.md`, sections 3 and 4).
+"""Per-pixel classifiers on a generator's features: static, sky or water.
 
-Ten small perceptrons vote. What they read, D10 … D18 resized to one grid and concatenated, would be 1.5 GB at 512²;
-it is never made, because a linear layer commutes with resizing: Linear(concat_i(up(D_i))) = Σ_i up(Linear_i(D_i)).
+`docs/spec/stylecinegan.md`, sections 3.3 and 4. Ten small perceptrons vote. What they read, D10 … D18 resized to one
+grid and concatenated, would be 1.5 GB at 512²; it is never made, because a linear layer commutes with resizing:
+Linear(concat_i(up(D_i))) = Σ_i up(Linear_i(D_i)).
 """
 
 from __future__ import annotations

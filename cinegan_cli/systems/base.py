@@ -64,7 +64,7 @@ def banded_layer(scene: Scene, coverage: Tensor, config: Config, make_bands: Mak
         return
     layer, picture, bands = _layer(scene, coverage, make_bands)
     static, motion = scene.photo.pixels_u8, scene.motion
-    del scene  # of a 4K photo 170 MB that the frames do not need
+    del scene  # its pictures, which the frames do not need
     kept = texture_kept(picture, layer, region)
     for moved in warped_frames(picture, bands, motion, region, config.render, kept=kept):
         yield LayerFrame(moved, layer, static)

@@ -167,7 +167,7 @@ class GeneratorLoop(LoopSettings):
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """The feature-style encoder of a given generator (`spec/stylecinegan.md`, section 4)."""
+    """The feature-style encoder of a given generator (`docs/spec/stylecinegan.md`, section 4)."""
 
     data: Path = setting(Path("data"), "Folder of photos, or one with a manifest.csv.", metavar="DIR")
     models: str | None = setting(None, "Set of models, or bundle file, with the generator.", metavar="NAME|FILE")

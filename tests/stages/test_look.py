@@ -14,7 +14,7 @@ from cinegan_cli.errors import InputError, UsageError
 from cinegan_cli.session import Session
 from cinegan_cli.stages.look.apply import restyle
 from cinegan_cli.stages.look.colour import from_oklab, hex_of, lab_of, parse_hex, to_linear, to_oklab, to_srgb
-from cinegan_cli.stages.look.looks import COLOURS, LOOKS
+from cinegan_cli.stages.look.looks import COLOURS, FILE, LOOKS, Tone, read_named
 from cinegan_cli.stages.look.statistics import gradient_correlation
 from cinegan_cli.stages.look.target import parse_target
 from cinegan_cli.types import Mask, Photo
@@ -60,6 +60,68 @@ def test_targets_are_looks_colours_or_photos(tmp_path: Path) -> None:
     assert parse_target(str(reference)).reference == reference
     with pytest.raises(UsageError, match="no look, no colour and no file; looks are sunset"):
         parse_target("sunsett")
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_a_look_says_what_becomes_of_sky_and_land(name: str) -> None:
+    look = LOOKS[name]
+    assert look.about
+    assert look.land != Tone()
+    assert look.sky is not None or look.sky_tone != Tone()
+
+
+SUNSET = '[looks.sunset]\nabout = "red"\n[looks.sunset.land]\nlevel = 0.4\n'
+SKY = '[looks.sunset.sky]\nramp = [[0, "#fcae5c"], [1.0, "#56598c"]]\n'
+
+
+def test_looks_are_read_with_whole_numbers_as_floats_and_defaults(tmp_path: Path) -> None:
+    look = read_named(FILE).looks["sunset"]
+    assert look == LOOKS["sunset"]
+    text = SUNSET + SKY + "glow_size = [1, 2]\n[colours]\n"
+    (tmp_path / "looks.toml").write_text(text, encoding="utf-8")
+    read = read_named(tmp_path / "looks.toml").looks["sunset"]
+    assert read.land == Tone(level=0.4)
+    assert read.sky is not None
+    assert read.sky.glow_size == (1.0, 2.0)
+    assert isinstance(read.sky.ramp[0][0], float)
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ("levl = 0.4", "looks.sunset.land.levl"),
+        ("pull = 1.5", "looks.sunset.land.pull"),
+        ("pull = nan", "looks.sunset.land.pull"),
+        ("pull = true", "looks.sunset.land.pull"),
+        ("pull = 1" + 400 * "0", ""),
+        ('pull = "much"', "looks.sunset.land.pull"),
+        ("light = 3", "looks.sunset.land.light"),
+        ('light = "reddish"', "looks.sunset.land.light"),
+        ("shadows = [0.1]", "looks.sunset.land.shadows"),
+        ("shadows = [0.1, 9]", "looks.sunset.land.shadows[1]"),
+        ("limits = [1.2, 0.5]", "looks.sunset.land.limits"),
+        ("colours = 3", "looks.sunset.land.colours"),
+        ("foliage = {light_hue = 1, dark_hue = 2}", "looks.sunset.land.foliage.chroma"),
+        ("[looks.sunset.sky]", "looks.sunset.sky.ramp"),
+        (SKY.replace("[1.0", "[0.0"), "looks.sunset.sky.ramp"),
+        ("[looks.night]", "looks.night.about"),
+        ("[looks.night", ""),
+    ],
+)
+def test_a_look_that_is_wrong_is_named(tmp_path: Path, more: str, named: str) -> None:
+    good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
+    good.write_text(SUNSET + "[colours]\n", encoding="utf-8")
+    bad.write_text(SUNSET + more + "\n[colours]\n", encoding="utf-8")
+    assert list(read_named(good).looks) == ["sunset"]
+    with pytest.raises(InputError, match=r"bad\.toml") as raised:
+        read_named(bad)
+    assert named in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_look_file_that_cannot_be_read_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.toml"):
+        read_named(tmp_path / "none.toml")
 
 
 @pytest.mark.parametrize("name", LOOKS)

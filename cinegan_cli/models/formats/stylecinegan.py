@@ -1,7 +1,7 @@
 """The researchers' own checkpoint files, loaded as networks. Nothing in a file is ever executed.
 
-`spec/stylecinegan.md`, section 6. Files are state dicts, sometimes inside a dict; generators also come in NVIDIA's
-naming (`checkpoints.nvidia`).
+`docs/spec/stylecinegan.md`, section 6. Files are state dicts, sometimes inside a dict; generators also come in NVIDIA's
+naming (`formats.nvidia`).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def load_released(path: str | Path, kind: Kind | None = None) -> nn.Module:
 def read_released(path: Path) -> tuple[Kind, dict[str, Tensor], dict[str, Any]]:
     """Kind, state dict (float tensors as float32) and configuration of a released file. Raises InputError.
 
-    Of LPIPS it may be half, for `checkpoints.lpips.joined`.
+    Of LPIPS it may be half, for `formats.lpips.joined`.
     """
     loaded = read_state(path)
     if {"step", "modules", "optimisers"} <= loaded.keys():

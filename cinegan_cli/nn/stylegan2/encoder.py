@@ -1,6 +1,6 @@
-"""Feature-style encoders: photo → (w+ offsets, D_k), `spec/stylecinegan.md` section 3.1 of the paper.
+"""Feature-style encoders: photo → (w+ offsets, D_k), `docs/spec/stylecinegan.md`, sections 2.1 and 6.
 
-`Encoder` is the released architecture under the released names; `nn.photo_encoder` serves small generators. Both
+`Encoder` is the released architecture under the released names; `photo_encoder` serves small generators. Both
 predict w+ as an offset to the generator's mean w, and are fully convolutional: D10 has the photo's aspect ratio.
 """
 

@@ -1,12 +1,13 @@
 """StyleGAN2 generator with skip connections, readable and writable at any of its features.
 
-Features are numbered as in `spec/stylecinegan.md` section 1: D1 is the learned constant, D2 the 4² convolution, then
-two per resolution, the first of which doubles the size. The picture is Σ_r Up(toRGB_r(D_r)) over the last feature of
-each resolution, so toRGB's contributions ("bands") are all that is needed to warp it. State-dict keys are as released.
+Features are numbered as in `docs/spec/stylecinegan.md`, section 1: D1 is the learned constant, D2 the 4² convolution,
+then two per resolution, the first of which doubles the size. The picture is Σ_r Up(toRGB_r(D_r)) over the last feature
+of each resolution, so toRGB's contributions ("bands") are all that is needed to warp it. State-dict keys are as
+released.
 
 Under bf16 autocast features differ from float32's by 0.9 % of their deviation (rms; the largest difference 6 %), fp16's
-by 0.1 %; CPUs have no fast fp16 (17 s against 0.9). toRGB stays float32 without gradients; `stages.precision` has times
-and what is seen of it.
+by 0.1 %; CPUs have no fast fp16 (17 s against 0.9). toRGB stays float32 without gradients; `docs/measurements.md` has
+times and what is seen of it.
 """
 
 from __future__ import annotations

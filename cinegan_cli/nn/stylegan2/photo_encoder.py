@@ -1,6 +1,6 @@
 """A small encoder for generators trained together with it: photo → (w+ offsets, D_k).
 
-Unlike the released one (`nn/encoder.py`) it reads the photo at the generator's full size, because all detail has to
+Unlike the released one (`encoder.py`) it reads the photo at the generator's full size, because all detail has to
 pass through D_k, and it reads D_k knowing w: a matrix read from w first takes the photo's colours to common ones, and
 only what remains is kept. So another look's codes can replace the photo's own.
 """

@@ -14,7 +14,7 @@ Array = NDArray[np.float32]
 
 
 def pull_push(values: Tensor, weight: Tensor) -> Tensor:
-    """Extend `values` from where `weight` is high to everywhere (`spec/stylecinegan.md` section 3, mask-aware layer).
+    """Extend `values` from where `weight` is high to everywhere (`docs/spec/stylecinegan.md`, section 3.6).
 
     `values[c, y, x]` float [C, H, W] is known as far as `weight[y, x]` [H, W] in [0, 1] says; the result, float32
     [C, H, W] on the CPU, is `weight * values + (1 - weight) * fill`, so known pixels keep their bits. The fill is a

@@ -1,7 +1,7 @@
 """Photo → bands: RGB contributions, coarse to fine, whose upsampled sum is the picture.
 
 Here the bands are the Laplacian pyramid of the photo's moving layer: exact, at any size, without weights
-(`spec/stylecinegan.md`, section 3.2). A generator's toRGB contributions are the same object.
+(`docs/spec/stylecinegan.md`, section 3.2). A generator's toRGB contributions are the same object.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 import torch
+from PIL import ImageColor
 from torch import Tensor
 
 _TO_CONES = (
@@ -62,13 +61,13 @@ def into_gamut(linear: Tensor) -> Tensor:
 
 def parse_hex(text: str) -> tuple[float, float, float] | None:
     """sRGB in [0, 1] of #rrggbb or #rgb, None for anything else."""
-    digits = text.removeprefix("#")
-    if re.fullmatch(r"[0-9a-fA-F]{3}", digits):
-        digits = "".join(digit * 2 for digit in digits)
-    if not text.startswith("#") or not re.fullmatch(r"[0-9a-fA-F]{6}", digits):
+    if len(text) not in (4, 7) or not text.startswith("#"):
         return None
-    red, green, blue = (int(digits[k : k + 2], 16) / 255 for k in (0, 2, 4))
-    return red, green, blue
+    try:
+        red, green, blue, *_ = ImageColor.getrgb(text)
+    except ValueError:
+        return None
+    return red / 255, green / 255, blue / 255
 
 
 def lab_of(text: str) -> tuple[float, float, float]:

@@ -10,8 +10,8 @@ EASE = 0.3  # share of a cosine in the course of β; the rest is straight
 def strength_at(frame: int, frames: int, strength: float) -> float:
     """β of a frame on the way there and back, 0 at the seam, `strength` in the middle.
 
-    Mostly at an even pace: with a cosine alone β stands still at both ends, and in a night that hardly shows its motion
-    neighbouring frames there differed by 0.12 of a usual step, which is a stall.
+    Mostly at an even pace: with a cosine alone β stands still at both ends, which is a stall
+    (`docs/measurements.md`, Looks over a cycle).
     """
     phase = frame / frames
     even = 1 - abs(2 * phase - 1)

@@ -24,7 +24,7 @@ def default_velocity(photo: Photo, mask: Mask, width: int, height: int) -> Tenso
 
     Sky drifts to the right along its own cloud streaks, fastest overhead and slower toward the horizon. Water: falls go
     down, streams follow their streaks, open water drifts gently, faster near the viewer, and mirrors hardly move
-    (`motion_water`). Which is which comes from the mask's `sky` and `water`; for a mask given by file it is decided for
+    (`water`). Which is which comes from the mask's `sky` and `water`; for a mask given by file it is decided for
     each connected region from its place and texture (`guess_sky`).
     """
     colours, moving = _cells(photo, mask, width, height)
@@ -64,7 +64,7 @@ def sky_share(mask: Mask, moving: Array, colours: Array) -> Array:
         return guess_sky(moving, colours)
     share = sky_above_water(np.where(known, sky - water, np.float32(0.0)))
     filled = pull_push(torch.from_numpy(share)[None], torch.from_numpy(known.astype(np.float32)))[0].numpy()
-    # in six photos the network gave falls 0.35 to 0.6 of sky, white clouds beside a cliff 1.0
+    # networks are in doubt about falls and sure of white clouds: `docs/measurements.md`, Motion by rule
     doubt = np.clip((0.9 - sky) * 4.0, 0, 1)
     return np.asarray(blur(filled, 1.5) * (1.0 - doubt * _falls_taken_for_sky(moving, colours)), np.float32)
 

@@ -41,7 +41,7 @@ def extend(velocity: Tensor, alpha: Tensor) -> Tensor:
 def _local_maximum(alpha: Tensor) -> Tensor:
     """The largest value of `alpha` [H, W] within 1/256 of the longer side (at least 2 px)."""
     side = 2 * max(2, round(max(alpha.shape) / 256)) + 1
-    # at 3840x2160 on one core: 0.02 s, max_pool2d 1.05 s
+    # fifty times faster than max_pool2d at 3840x2160
     largest: Any = cv2.dilate(alpha.numpy(), np.ones((side, side), np.uint8))
     return torch.from_numpy(np.asarray(largest, np.float32).reshape(alpha.shape))
 

@@ -40,9 +40,9 @@ def make_motion(
     From, in this order: `--motion` (a file), `--motion-network` (which heeds arrows), `--arrow` and `--hints`, the
     networks that `find_networks` gives ("sky", "water"), or the default made from the picture; `--direction` turns
     what was found without arrows. Then slowed where the mask is grey, extended beyond it
-    (`spec/stylecinegan.md` section 3) and scaled by `--speed`. Raises UsageError for options that contradict each other
-    or lie outside the picture, InputError for files that are not what they should be, ModelMissingError for a network
-    that is not there.
+    (`docs/spec/stylecinegan.md`, section 3.6) and scaled by `--speed`. Raises UsageError for options that contradict
+    each other or lie outside the picture, InputError for files that are not what they should be, ModelMissingError for
+    a network that is not there.
     """
     _check_options(config)
     strokes = strokes_of(config, photo.source_size)

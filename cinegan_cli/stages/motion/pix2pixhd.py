@@ -1,4 +1,7 @@
-"""The motion that the released form of networks predicts: one for sky, one for water (`spec/stylecinegan.md`, 3.3)."""
+"""The motion that the released form of networks predicts: one for sky, one for water.
+
+`docs/spec/stylecinegan.md`, section 2.3.
+"""
 
 from __future__ import annotations
 

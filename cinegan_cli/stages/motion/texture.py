@@ -72,7 +72,7 @@ def whiteness(colours: Array) -> Array:
 
 
 def blur(image: Array, sigma: float) -> Array:
-    """Gaussian, [h, w]. Wide ones are made at a reduced size: kernels of 500 taps took half of the stage's time."""
+    """Gaussian, [h, w]. Wide ones are made at a reduced size, for speed."""
     height, width = image.shape
     step = min(int(sigma // 3), height // 4, width // 4)
     if step < 2:

@@ -1,7 +1,7 @@
 """Default motion of water: calm surfaces ripple, streams follow their streaks, falls fall.
 
-Speeds are shares of the picture's longer side per second, judged on rendered loops of 4 s: what travels further than
-about a quarter of the picture in one cycle shows its cross-fade.
+Speeds are shares of the picture's longer side per second, chosen so that in a cycle of 4 s nothing travels further than
+about a quarter of the picture (`docs/measurements.md`, Motion by rule).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cinegan_cli.stages.motion.texture import Array, Texture, blur, blur_inside,
 FALL_SPEED = 0.065
 STREAM_SPEED = 0.030
 OPEN_SPEED = 0.012  # sea and wind-blown lakes
-MIRROR_SPEED = 0.0015  # a reflected ridge doubles in mid-loop by its whole travel: 6 px of 1024 can hardly be seen
+MIRROR_SPEED = 0.0015  # a reflected ridge doubles in mid-loop by its whole travel
 BRINK = 1 / 8  # of the longer side: how far below its edge a fall has its full speed
 EASE = 1 / 20  # of the longer side: over what distance speeds change
 BANDS = 5.0  # ripple bands from the horizon to the bottom of the picture
@@ -85,7 +85,7 @@ def surface_of(cells: NDArray[np.bool_], luminance: Array, texture: Texture) -> 
     depth = max(1, int(np.flatnonzero(cells.any(1))[-1] - middles[best]))
     below = 1.0 if np.median(tops) > 0.03 * height else 0.0
     flat = float(near[best].mean() * np.clip(columns.size / depth - 0.5, 0, 1) * below)
-    # a low sun repeats itself in any sea: waves that lie flat (`upright` near -0.7) are no mirror
+    # a low sun repeats itself in any sea: waves that lie flat are no mirror
     smooth = float(np.clip((texture.upright[cells].mean() + 0.75) / 0.3, 0, 1))
     mirror = flat * smooth * float(np.clip(reflection(luminance, cells, columns, shore) * 3.0 - 0.45, 0, 1))
     horizon = float(np.quantile(tops, 0.1)) if below else -0.6 * height
@@ -137,9 +137,8 @@ def foam(texture: Texture, white: Array) -> Array:
 def fall_likelihood(texture: Texture, white: Array, water: Array, level: Array, luminance: Array) -> Array:
     """Falling water, 0 to 1 [h, w]: upright streaks, white, brighter than the rocks, in a region higher than wide.
 
-    Against it: a level far shore (`level`) and covering the picture, as sea from above does. Measured on the annotated
-    photos and 40 waterfalls: `upright` averages -0.4 on lakes and sea (waves lie flat), about 0 where they mirror
-    trees, +0.15 to +0.4 on falls.
+    Against it: a level far shore (`level`) and covering the picture, as sea from above does. Figures for
+    `upright`: `docs/measurements.md`, Motion by rule.
     """
     solid = water > 0.5
     tall = np.clip(np.log2((run_lengths(water.T).T + 1.0) / (run_lengths(water) + 1.0)), -2, 2).astype(np.float32)

@@ -15,10 +15,10 @@ from cinegan_cli.stages.warp.origins import Origins, _grid, origins_of_frames
 from cinegan_cli.types import Motion
 
 LIKENESS_SIDE = 64  # cells on the long side of the grid on which two textures are compared
-LIKENESS_SIGMA = 4.0  # cells of the Gaussian over which they are: finer maps print their noise on the sky as a plaid
+LIKENESS_SIGMA = 4.0  # cells of the Gaussian over which they are: finer maps print their noise on the picture
 LIKENESS_FRAMES = 4  # the textures are compared at 1/4, 1/2 and 3/4 of the cycle
 LIKENESS_STEPS = 8  # Euler steps between two of those; their statistics need no more
-LARGEST_LOSS = 0.8  # of a band's strength that is made good: white noise read half way between pixels keeps 0.79
+LARGEST_LOSS = 0.8  # the least part of a band's strength that is made good: sharp sampling of noise keeps as much
 NOISE = 0.02 / 255  # mean strength under which a texture counts as the same in both sources
 
 
@@ -98,8 +98,8 @@ def _strengths(band: Tensor, needed: Tensor, origins: Origins, cells: tuple[int,
 def _contrast(strengths: Tensor, whole: float) -> Contrast:
     """From the mean strengths [3 moments, 4, *cells]: the losses, and the ρ that restores what is lost half way.
 
-    Strength is the mean absolute value, not the deviation: two sparse textures averaged keep the former better, and
-    a gain from the latter made the middle of the cycle up to 13 % too crisp.
+    Strength is the mean absolute value: from the deviation, which sparse textures lose more of, the gain would be too
+    large (`docs/measurements.md`, Contrast gain).
     """
     mean = strengths.mean(0)
     radius = math.ceil(3 * LIKENESS_SIGMA)
@@ -115,8 +115,8 @@ def _contrast(strengths: Tensor, whole: float) -> Contrast:
 def _losses(strengths: Tensor) -> tuple[float, ...]:
     """What is left after 0, 1/4, 1/2, 3/4 and all of the travel, from the means [3 moments, 4].
 
-    The source that time carries backward has gone 3/4 of its way when the other one has gone 1/4. A single figure for
-    the whole cycle made falls, into which much flows, pulse by 12 %: too strong at its ends, too weak in the middle.
+    The source that time carries backward has gone 3/4 of its way when the other one has gone 1/4. A curve, because
+    with a single figure for the cycle falls, into which much flows, would pulse.
     """
     first, second, _, unmoved = strengths.T.tolist()
     quarter, half, three = ((first[k] + second[2 - k]) / (2 * unmoved[k]) for k in range(3))

@@ -1,7 +1,7 @@
 """Bands + displacement → warped picture: joint splatting of both directions of time (Eq. 3), blend, holes.
 
 The default does not splat colours but *where they come from*: two channels on the motion grid, splatted once per
-direction; then the picture is sampled sharply there (`spec/stylecinegan.md`, section 3). A pixel of the frame is
+direction; then the picture is sampled sharply there (`docs/spec/stylecinegan.md`, section 3.4). A pixel of the frame is
 
     g_0 ((1 - a) I(p_0) + a I(p_1)) + sum_k (g_k - g_0) ((1 - a) B_k(p_0) + a B_k(p_1)),     a = t / N,
 
@@ -40,7 +40,7 @@ def warped_frames(
 ) -> Iterator[Tensor]:
     """Yield the warped moving layer, float32 [3, H, W], of frame t = 0 … N-1.
 
-    `picture` [3, H, W] is what the bands add up to (`inversion.collapse`). `region` uint8 [H, W] is 0 where no pixel is
+    `picture` [3, H, W] is what the bands add up to (`bands.collapse`). `region` uint8 [H, W] is 0 where no pixel is
     needed (the default leaves 0 there). `config.warp` is "coordinates" (above), "backward" (origins by integrating
     backward, nothing splatted), "splat" (every band splatted, Eq. 3) or "rgb" (the picture splatted, no bands).
     `kept` is the share of the photo's finest texture that `picture` still has; the gain brings it back, once it moves.

@@ -50,7 +50,7 @@ def _fill_median(values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
 def _inpaint(values: Tensor, known: Tensor) -> Tensor:
     """Telea's fast marching, one channel at a time (OpenCV takes float32 only so), kept within the known values.
 
-    It extrapolates gradients: across a hole of 20 px a ramp from 0 to 1 came back as 1.6.
+    By itself it extrapolates gradients beyond them.
     """
     holes = (~known).to(torch.uint8).cpu().numpy()
     channels = values.masked_fill(~known, 0.0).cpu().numpy()

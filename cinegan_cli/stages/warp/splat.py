@@ -42,7 +42,7 @@ def splat_band(band: Tensor, d: Displacement, grid: tuple[int, int], keep_contra
             votes.append(denominator[0, 0])
     count = torch.stack(votes).sum(0)
     mixed = total / count.clamp(min=HOLE)
-    if keep_contrast:  # the root of `spec/stylecinegan.md`, section 3, with the coverage of this very pixel
+    if keep_contrast:  # the root of `docs/spec/stylecinegan.md`, section 3.5, by this very pixel's votes
         mixed = mixed * (count / torch.stack([v**2 for v in votes]).sum(0).sqrt().clamp(min=HOLE)).clamp(
             max=math.sqrt(2)
         )

@@ -1,4 +1,4 @@
-"""A generator's toRGB contributions → bands that the renderer takes (`spec/stylecinegan.md`, section 3.1 and 3.2)."""
+"""A generator's toRGB contributions → bands that the renderer takes (`docs/spec/stylecinegan.md`, section 3.1)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def zero_mean(bands: Bands) -> Bands:
     """The same picture in bands that hold no low frequencies, but for the coarsest.
 
     Each band's low-pass is moved down into the next coarser one: the contrast-preserving blend presumes zero-mean
-    bands, and a generator's are not (section 3).
+    bands, and a generator's are not (`docs/spec/stylecinegan.md`, section 3.5).
     """
     coarse_to_fine: list[Tensor] = []
     carried = bands.levels[-1]

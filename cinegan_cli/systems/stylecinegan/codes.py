@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cinegan_cli import __version__
 from cinegan_cli.config import PhotoConfig
-from cinegan_cli.errors import InputError, OutputError
+from cinegan_cli.errors import InputError, ModelMissingError, OutputError
 from cinegan_cli.models import Bundle, cache_folder, read_bundle, write_bundle
 from cinegan_cli.nn.stylegan2 import Generator, PhotoEncoder
 from cinegan_cli.precision import narrowed_for
@@ -27,6 +28,7 @@ RATE = 0.1  # of Adam (supplement C.b)
 STEPS = 60
 CELLS = 12  # side, in cells of D10, of the piece on which codes are optimised
 KIND = "style"
+KEPT = 256  # files of codes in the cache, 37 KB each at full size
 
 
 def target_codes(photo: Photo, mask: Mask | None, target: Target, inversion: Inversion, *, session: Session) -> Tensor:
@@ -44,30 +46,31 @@ def target_codes(photo: Photo, mask: Mask | None, target: Target, inversion: Inv
         with torch.no_grad():
             offsets = encoder.offsets(encoder.read_look(reference))
         return (inversion.models.mean_w() + offsets).to(device)
-    cached = _cache_file(photo, target, inversion)
-    if cached.is_file():
-        try:
-            return read_bundle(cached, KIND).tensors["w_t"].to(device)
-        except (InputError, KeyError):
-            cached.unlink()  # ours, damaged: made again below
     generator = inversion.models.generator().to(device)
-    latents = inversion.latents
+    feature, start, wanted = _task(photo, mask, target, inversion, generator, session)
+    cached = _cache_file(inversion, feature, start, wanted)
+    codes = _kept(cached, start)
+    if codes is None:
+        codes = optimise(generator, feature.clone(), inversion.latents.index, start.clone(), wanted)
+        _keep(cached, codes)
+    return codes
+
+
+def _task(
+    photo: Photo, mask: Mask | None, target: Target, inversion: Inversion, generator: Generator, session: Session
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What `optimise` gets: D_k [1, C, h, w], the codes to start from [1, styles, 512], and the picture to reach."""
+    latents, device = inversion.latents, session.device
     if target.colour is not None and inversion.models.first_index == 1:
         start = inversion.models.mean_w().to(device).view(1, 1, -1).repeat(1, generator.config.n_styles, 1)
         with torch.no_grad():
             feature = generator.features(start).levels[latents.index]
         feature, _ = _piece(feature, None, latents.index)
-        wanted = torch.tensor(target.colour, device=device).view(1, 3, 1, 1) * 2 - 1
-    else:
-        start = latents.w_plus
-        made = restyle(photo, mask, target, session=session).to(device)
-        feature, piece = _piece(latents.feature, at_generator_size(made, generator), latents.index)
-        assert piece is not None
-        wanted = piece
-    codes = optimise(generator, feature.clone(), latents.index, start.clone(), wanted)
-    with suppress(OutputError):  # the codes are made again where they cannot be kept
-        write_bundle(cached, Bundle(KIND, {"target": target.name}, {"w_t": codes.cpu()}))
-    return codes
+        return feature, start, torch.tensor(target.colour, device=device).view(1, 3, 1, 1) * 2 - 1
+    made = restyle(photo, mask, target, session=session).to(device)
+    feature, wanted = _piece(latents.feature, at_generator_size(made, generator), latents.index)
+    assert wanted is not None
+    return feature, latents.w_plus, wanted
 
 
 def optimise(generator: Generator, feature: Tensor, index: int, start: Tensor, wanted: Tensor) -> Tensor:
@@ -122,8 +125,33 @@ def _piece(feature: Tensor, picture: Tensor | None, index: int) -> tuple[Tensor,
     return part, picture[:, :, :, left * scale : (left + width) * scale]
 
 
-def _cache_file(photo: Photo, target: Target, inversion: Inversion) -> Path:
-    seed = [inversion.models.identity, target.name, str(inversion.latents.index), inversion.precision]
-    if target.colour is None or inversion.models.first_index > 1:
-        seed.append(hashlib.sha256(photo.pixels_u8.numpy().tobytes()).hexdigest())
-    return cache_folder() / "styles" / (hashlib.sha256("|".join(seed).encode()).hexdigest()[:24] + ".safetensors")
+def _cache_file(inversion: Inversion, feature: Tensor, start: Tensor, wanted: Tensor) -> Path:
+    """Where the codes of this very task are kept: its name is made from everything that `optimise` works on.
+
+    The photo, its mask, a reference photo, the look's values, refinement and precision are all in the three tensors.
+    """
+    index, where = inversion.latents.index, feature.device.type
+    settings = [__version__, inversion.models.identity, str(index), where, str(STEPS), str(RATE)]
+    digest = hashlib.sha256("|".join(settings).encode())
+    for tensor in (feature, start, wanted):
+        digest.update(str(tuple(tensor.shape)).encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return cache_folder() / "styles" / (digest.hexdigest()[:32] + ".safetensors")
+
+
+def _kept(path: Path, like: Tensor) -> Tensor | None:
+    """The codes in a file, on the device of `like` and of its shape; None where there are none, or it is damaged."""
+    try:
+        codes = read_bundle(path, KIND).tensors["w_t"]
+    except (InputError, ModelMissingError, KeyError, OSError):
+        return None
+    return codes.to(like.device) if codes.shape == like.shape and bool(codes.isfinite().all()) else None
+
+
+def _keep(path: Path, codes: Tensor) -> None:
+    """Write the codes, whole or not at all, and remove the oldest beyond `KEPT`; do nothing where that is refused."""
+    with suppress(OutputError, OSError):
+        write_bundle(path, Bundle(KIND, {}, {"w_t": codes.cpu()}))
+        oldest_last = sorted(path.parent.glob("*.safetensors"), key=lambda file: -file.stat().st_mtime_ns)
+        for file in oldest_last[KEPT:]:
+            file.unlink(missing_ok=True)

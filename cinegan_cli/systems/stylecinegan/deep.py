@@ -1,7 +1,7 @@
 """The paper's literal warp: features with all their channels are splatted, and the generator's layers follow.
 
-`stages.warp_splat` warps each level's toRGB contribution instead. Both are the same where every pixel has votes,
-because toRGB is linear (`spec/stylecinegan.md`, section 3.1); this one exists for the ablations and as its proof.
+`stages.warp` warps each level's toRGB contribution instead. Both are the same where every pixel has votes,
+because toRGB is linear (`docs/spec/stylecinegan.md`, section 3.1); this one is for the ablations and as its proof.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Photo → latents of a StyleGAN2 generator: an encoder's guess, refined for this photo when asked for.
 
-`spec/stylecinegan.md`, sections 2 (inversion) and 6 (encoder): E(I) gives offsets of w+ from the mean w, and the
-feature D10 that carries the photo's layout; the layers after D10 make the picture from both.
+`docs/spec/stylecinegan.md`, sections 2.1 and 6: E(I) gives offsets of w+ from the mean w, and the layout feature D_k,
+D10 in the release; the layers after it make the picture from both.
 """
 
 from __future__ import annotations

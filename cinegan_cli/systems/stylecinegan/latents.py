@@ -12,7 +12,7 @@ from cinegan_cli.models import Bundle, read_bundle, write_bundle
 from cinegan_cli.nn.stylegan2 import Generator
 
 KIND = "latents"
-D10_SIDE = 64  # cells of D10 on the short side of a photo
+D10_SIDE = 64  # cells of D10 on the short side of a photo: sizes of all D_k are counted in these, whatever the index
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ VOTE_SIDE = 512  # px of the short side of the map they vote on
 
 
 def fits(models: Models, features: Features) -> bool:
-    """Whether the set has classifiers for these features: not where the photo was inverted to a later one than D10."""
+    """Whether the set has classifiers for these features: not where the layout feature is a later one than D10."""
     if not models.has("mask"):
         return False
     channels = sum(level.shape[1] for k, level in features.levels.items() if k >= FIRST_INDEX)

@@ -24,7 +24,7 @@ from cinegan_cli.types import MOVING, SKY, STATIC, WATER, Progress, silent
 FIELDS = ("file", "split", "licence", "train_shipped_weights", "source", "width", "height", "hash")
 QUALITY = 95  # of the JPEG files, with full colour resolution
 SMALLEST = 64  # px, shorter side
-ALIKE = 4  # of 64 bits: copies at other sizes and JPEG qualities differ in 0 to 3, other photos in 8 or more
+ALIKE = 4  # of 64 bits in which copies of a photo may differ: `docs/measurements.md`, Data and training
 
 Pixels = NDArray[np.uint8]
 

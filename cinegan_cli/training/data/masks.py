@@ -22,7 +22,7 @@ Pixels = npt.NDArray[Any]  # uint8
 class Example:
     """A photo [h, w, 3] RGB and its labels [h, w] (values above), both uint8. `split`: train, test, none (unlabelled).
 
-    `patches` are rectangles (x0, y0, x1, y1) with nothing but sky, or nothing but water: material for `mask_augment`.
+    `patches` are rectangles (x0, y0, x1, y1) with nothing but sky, or nothing but water: material for `augment`.
     """
 
     name: str

@@ -1,8 +1,8 @@
-"""Training of the compact generator and encoder that ship: an autoencoder through D10 whose w+ carries the look.
+"""Training of the compact generator and encoder that ship: an autoencoder through D14 whose w+ carries the look.
 
-Only G's part from D10 on is trained: that is all that animating and styling a photo uses. A crop shows the encoder a
-crop in one palette and the look of a photo in another; G must give the crop in the second one (`photo_data.PhotoCrop`).
-So what D10 can say about colours is of no use, and w+ controls them.
+Only G's part from D14 on is trained: that is all that animating and styling a photo uses. A crop shows the encoder a
+crop in one palette and the look of a photo in another; G must give the crop in the second one (`data.photos`).
+So what D14 can say about colours is of no use, and w+ controls them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cinegan_cli.training.results import require_places
 from cinegan_cli.training.settings import CompactSettings, LoopSettings
 from cinegan_cli.types import Progress
 
-INDEX = 14  # of the feature that carries the layout: at 10 the photo came back with 21 dB, without detail
+INDEX = 14  # of the layout feature D_k: with 10 detail is lost (`docs/measurements.md`, Data and training)
 CROP_STEP = 16  # px: the layout is read at a fraction of them
 WARM_UP = 200  # steps
 BAND_WEIGHT = 0.5  # of the finest band of each size, in the place of LPIPS, which needs weights
@@ -75,7 +75,7 @@ class CompactTask:
         self._phases = (Phase("compact", self.optimiser, self._loss),)
 
     def _trained(self) -> list[nn.Parameter]:
-        """The encoder, and of the generator what lies behind D10."""
+        """The encoder, and of the generator what lies behind D14."""
         behind = [*self.generator.convs[INDEX - 2 :], *self.generator.to_rgbs[INDEX // 2 - 2 :]]
         modules = [self.encoder, *behind]
         return [p for m in modules for name, p in m.named_parameters() if not name.startswith("noise")]
@@ -143,8 +143,8 @@ def translate(
 def reconstruction_loss(made: Sequence[Tensor], wanted: Tensor) -> tuple[Tensor, Tensor]:
     """L1 + L2 and L1 on the finer bands, over the picture at all sizes; and the mean squared error at the last.
 
-    `made` are the sums of the contributions so far, coarse to fine. Without the smaller pictures only D10's own
-    contribution was learned in 600 steps: nothing tells the layers between what they are for.
+    `made` are the sums of the contributions so far, coarse to fine. Without the smaller pictures only the first
+    contribution is learned: nothing tells the layers between what they are for.
     """
     total = torch.zeros((), device=wanted.device)
     for picture in made:
@@ -163,7 +163,7 @@ def reconstruction_loss(made: Sequence[Tensor], wanted: Tensor) -> tuple[Tensor,
 
 
 def _behind(name: str) -> bool:
-    """Whether a tensor of the generator lies behind D10."""
+    """Whether a tensor of the generator lies behind D14."""
     part, _, rest = name.partition(".")
     if part in ("convs", "to_rgbs"):
         return int(rest.split(".")[0]) >= (INDEX - 2 if part == "convs" else INDEX // 2 - 2)

@@ -1,7 +1,7 @@
 """Training of the feature-style encoder of a given generator: photo → (w+ offsets, D10).
 
-`spec/stylecinegan.md`, section 4: L2 + 0.2 LPIPS + 0.01 times the distance of the predicted D10 from the generator's
-own for the predicted w+; on photos, and by L2 on pictures that the generator makes itself (release).
+`docs/spec/stylecinegan.md`, section 4: L2 + 0.2 LPIPS + 0.01 times the distance of the predicted D10 from the
+generator's own for the predicted w+; on photos, and by L2 on pictures that the generator makes itself (release).
 """
 
 from __future__ import annotations

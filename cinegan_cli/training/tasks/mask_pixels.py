@@ -1,6 +1,7 @@
-"""Training of the paper's mask ensemble: per-pixel perceptrons on a generator's features (`spec/stylecinegan.md`, 4).
+"""Training of the paper's mask ensemble: per-pixel perceptrons on a generator's features.
 
-Features are read once, at random pixels of every labelled photo; the perceptrons see nothing else.
+`docs/spec/stylecinegan.md`, section 4. Features are read once, at random pixels of every labelled photo; the
+perceptrons see nothing else.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The paper's motion network: pix2pixHD's global generator against its discriminators (Wang et al. 2018).
 
-Losses (`spec/stylecinegan.md` section 4, "pix2pixHD defaults"): least-squares adversarial, feature matching, and L1 on
+Losses (`docs/spec/stylecinegan.md`, section 4): least-squares adversarial, feature matching, and L1 on
 the flow in the place of pix2pixHD's VGG loss, which flow has no use for. One network moves sky, another water; its
 targets are normalised to a largest speed of 1, as the release's are.
 """
