@@ -9,6 +9,7 @@ from cinegan_cli.config import Config, PhotoConfig, VideoConfig
 from cinegan_cli.stages.video.levels import CODECS, PLAYABLE, is_playable, longest_side, required_level, who_stops
 
 GIF_TICKS = 100  # a second: GIF counts in hundredths
+TICK_ERROR = 2e-3  # of a hundredth: 33.33 frames/s are taken for 100/3
 USUAL_SIDE = PhotoConfig().max_side  # px; a longer --max-side is taken as a wish for that size whatever plays it
 
 
@@ -49,14 +50,14 @@ def _length_notices(config: Config) -> Iterator[str]:
     if render.loop == "pingpong":
         why = "--loop pingpong needs an even number of frames, at least 4"
     yield (
-        f"The cycle is {made:g} s long, not {render.seconds:g} s: {why}; "
+        f"The cycle is {made:.4g} s long, not {render.seconds:g} s: {why}; "
         f"at {render.fps:g} frames/s it has {render.frames}."
     )
 
 
 def _gif_notices(config: Config) -> Iterator[str]:
     ticks = GIF_TICKS / config.render.fps
-    if not any(path.suffix.lower() == ".gif" for path in config.video.out) or abs(ticks - round(ticks)) < 1e-6:
+    if not any(path.suffix.lower() == ".gif" for path in config.video.out) or abs(ticks - round(ticks)) < TICK_ERROR:
         return
     even = sorted((GIF_TICKS / whole for whole in (int(ticks), int(ticks) + 1) if whole > 1), reverse=True)
     yield (
