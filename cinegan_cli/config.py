@@ -222,6 +222,11 @@ class VideoConfig:
     )
     overwrite: bool = setting(False, "Replace outputs that exist.")
     quality: int = setting(80, "Quality of lossy outputs, 1 to 100.", minimum=1, maximum=100, read_by={"output": LOSSY})
+    codec: Literal["h264", "hevc", "av1"] = setting(
+        "h264",
+        "Of .mp4: h264 plays everywhere; hevc allows larger pictures, not in every browser; av1 on newer devices.",
+        read_by={"output": (".mp4",)},
+    )
     max_bytes: str | None = setting(
         None,
         "Largest size of each video file, such as 5MB; quality is lowered to fit.",

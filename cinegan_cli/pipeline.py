@@ -20,7 +20,15 @@ from cinegan_cli.measure import LoopMeter, LoopReport, motion_findings
 from cinegan_cli.scene import input_files, prepare
 from cinegan_cli.session import Session
 from cinegan_cli.stages.frames import matte
-from cinegan_cli.stages.video import Written, check_outputs, existing_frames, keep_inputs, write_loop, writes_frames
+from cinegan_cli.stages.video import (
+    Written,
+    check_outputs,
+    existing_frames,
+    keep_inputs,
+    output_notices,
+    write_loop,
+    writes_frames,
+)
 from cinegan_cli.systems import choose_system, on_device
 from cinegan_cli.types import Scene
 
@@ -70,7 +78,8 @@ def animate(photo: str | Path, config: Config, session: Session | None = None) -
         # with a changing look nothing equals the photo
         static = None if scene.looks else photo_pixels[::stride, ::stride]
         meter = LoopMeter(photo=static, mask=alpha[::stride, ::stride], count=count)
-        size, notices, confidence = scene.photo.size, scene.notices, scene.mask.confidence
+        size, confidence = scene.photo.size, scene.mask.confidence
+        notices = scene.notices + output_notices(config, size)
         stages = {"mask": str(scene.mask.provenance), "motion": str(scene.motion.provenance), "bands": system}
         frames = _watched(_counted(_ahead(render(scene, config, session)), count, session), meter, stride)
         del scene  # 170 MB of a 4K photo that rendering does not need: `render` drops it too

@@ -14,6 +14,7 @@ from cinegan_cli.session import Session
 from cinegan_cli.stages.mask import make_mask, needs_prediction
 from cinegan_cli.stages.motion import make_motion
 from cinegan_cli.stages.photo import read_photo
+from cinegan_cli.stages.video import size_limit
 from cinegan_cli.systems import System, choose_system, restyled
 from cinegan_cli.types import Analysis, Mask, Motion, Photo, Scene
 
@@ -62,7 +63,7 @@ def prepare_look(path: Path, config: Config, session: Session | None = None) -> 
 
 def _with_mask(path: Path, config: Config, session: Session, system: System) -> tuple[Photo, Analysis, Mask]:
     session.tell("reading the photo")
-    photo = read_photo(path, config.photo)
+    photo = read_photo(path, config.photo, limit=size_limit(config))
     vote = needs_prediction(config.mask) and config.mask.mask_network is None
     analysis = system.analyse(photo, config, session, vote=vote)
     session.tell("finding what moves")

@@ -76,8 +76,9 @@ def animate_one(
 def print_plan(photo: Path, config: Config, printer: Printer) -> None:
     """What a run would do: settings, size and frames."""
     from cinegan_cli.stages.photo import read_photo
+    from cinegan_cli.stages.video import output_notices, size_limit
 
-    picture = read_photo(photo, config.photo)
+    picture = read_photo(photo, config.photo, limit=size_limit(config))
     width, height = picture.size
     values = {
         "photo": str(photo),
@@ -88,7 +89,7 @@ def print_plan(photo: Path, config: Config, printer: Printer) -> None:
         "estimated_seconds": round(estimate_seconds(width, height, config.render.frames), 1),
         "options": config.options(),
     }
-    for notice in picture.notices:
+    for notice in (*picture.notices, *output_notices(config, picture.size)):
         printer.notice(notice)
     lines = [
         f"{photo}: would render {config.render.frames} frames of {width}x{height} at {config.render.fps:g} frames/s"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cinegan_cli.config import PhotoConfig
 from cinegan_cli.errors import InputError
-from cinegan_cli.measure import Finding, LoopMeter, LoopReport, _static_findings, check_container, motion_findings
+from cinegan_cli.measure import Finding, LoopMeter, LoopReport, check_container, motion_findings, static_findings
 from cinegan_cli.stages.photo import read_grey, read_photo
 from cinegan_cli.stages.video import is_lossless, is_pattern, read_frames
 from cinegan_cli.types import Photo
@@ -51,7 +51,7 @@ def check_loop(path: Path, *, photo: Path | None = None, mask: Path | None = Non
         meter.add(frame)
     report = meter.report()
     exact = is_lossless(path)
-    findings = (*motion_findings(report, exact=exact), *_static_findings(report, exact), *container)
+    findings = (*motion_findings(report, exact=exact), *static_findings(report, exact=exact), *container)
     return CheckReport(path, report, findings)
 
 

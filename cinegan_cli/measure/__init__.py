@@ -2,7 +2,7 @@
 
 from cinegan_cli.measure.clip_faults import camera_fault, clip_fault
 from cinegan_cli.measure.container import check_container
-from cinegan_cli.measure.findings import Finding, _static_findings, motion_findings
+from cinegan_cli.measure.findings import Finding, motion_findings, static_findings
 from cinegan_cli.measure.flow import Array, ClipMotion, Flow, measure_motion
 from cinegan_cli.measure.frechet import Extractor, Features, frechet_distance
 from cinegan_cli.measure.iou import Scores, score
@@ -20,7 +20,6 @@ __all__ = [
     "LoopMeter",
     "LoopReport",
     "Scores",
-    "_static_findings",
     "camera_fault",
     "check_container",
     "clip_fault",
@@ -32,4 +31,5 @@ __all__ = [
     "psnr",
     "rmse",
     "score",
+    "static_findings",
 ]

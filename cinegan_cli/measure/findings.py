@@ -18,7 +18,8 @@ class Finding:
     sentence: str
 
 
-def _finding(name: str, passed: bool, value: str, limit: str, advice: str = "") -> Finding:
+def finding(name: str, passed: bool, value: str, limit: str, advice: str = "") -> Finding:
+    """A finding whose sentence names the value and, where it failed, what was wanted and why."""
     sentence = value + ("" if passed else f"; wanted: {limit}" + (f"; {advice}" if advice else ""))
     return Finding(name, passed, value, limit, sentence)
 
@@ -90,7 +91,8 @@ def _step_finding(name: str, passed: bool, index: int, report: LoopReport, cause
     return Finding(name, passed, value, "like the other steps", sentence + ("" if passed else f": {cause}"))
 
 
-def _static_findings(report: LoopReport, exact: bool) -> tuple[Finding, ...]:
+def static_findings(report: LoopReport, *, exact: bool) -> tuple[Finding, ...]:
+    """Whether what must not move equals the photo; nothing where that was not compared."""
     if report.static_error is None or report.static_psnr is None:
         return ()
     if exact:

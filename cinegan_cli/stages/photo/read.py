@@ -16,10 +16,10 @@ from cinegan_cli.stages.photo.decode import decode_picture
 from cinegan_cli.stages.photo.deep import Pixels
 from cinegan_cli.stages.photo.window import (
     SMALLEST_SIDE,
+    SizeLimit,
     Window,
     _check_shape,
-    _crop,
-    _pad,
+    _framed,
     _size_notices,
     parse_aspect,
 )
@@ -28,11 +28,12 @@ from cinegan_cli.types import Photo
 LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)  # BT.709, of R, G, B
 
 
-def read_photo(path: Path, config: PhotoConfig) -> Photo:
+def read_photo(path: Path, config: PhotoConfig, *, limit: SizeLimit | None = None) -> Photo:
     """Read a PNG, JPEG, WebP, TIFF, BMP or (with pillow-heif) HEIC file as the run wants it.
 
     The pixels are upright (EXIF), in sRGB (ICC profile), without alpha (composited on `config.background`), of the
-    photo's own size, brought to `config.aspect`, at most `config.max_side` long, with even sides.
+    photo's own size, brought to `config.aspect`, at most `config.max_side` long and no longer than `limit`
+    says, with even sides.
     Raises `InputError` for files that are not usable photos and `UsageError` for settings that cannot be met.
     """
     background = parse_colour(config.background)
@@ -40,16 +41,13 @@ def read_photo(path: Path, config: PhotoConfig) -> Photo:
     decoded = decode_picture(path, background=background)
     height, width = decoded.pixels.shape[:2]
     _check_shape(path, width, height, aspect)
-    if aspect is not None and config.fit == "pad":
-        pixels, window = _pad(decoded.pixels, aspect, config.max_side, background)
-    else:
-        pixels, window = _crop(decoded.pixels, aspect, config.max_side)
+    pixels, window, bound = _framed(decoded.pixels, aspect, config, background, limit)
     if min(pixels.shape[:2]) < SMALLEST_SIDE:
         raise UsageError(
             f"{path}: the output would be {pixels.shape[1]}x{pixels.shape[0]} px, too small to animate: "
             f"each side needs {SMALLEST_SIDE} px; raise --max-side or change --aspect"
         )
-    notices = decoded.notices + _size_notices((width, height), pixels, aspect, config.max_side)
+    notices = decoded.notices + _size_notices((width, height), pixels, aspect, bound)
     return _photo(pixels, (width, height), window, notices)
 
 

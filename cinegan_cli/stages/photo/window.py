@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from cinegan_cli.config import PhotoConfig
 from cinegan_cli.errors import InputError, UsageError
 from cinegan_cli.stages.photo.deep import Pixels
 
 SMALLEST_SIDE = 16  # px: below this the motion grid has no room
 MOST_ELONGATED = 20.0  # long side over short side beyond this is a strip, not a photo
 
+SizeLimit = Callable[[tuple[int, int]], tuple[int, str]]  # the longest side for a size (width, height), and why
 Window = tuple[float, float, float, float]  # x, y, width, height in source px
 
 
@@ -76,6 +79,29 @@ def _pad(source: Pixels, aspect: float, max_side: int, background: tuple[int, in
     return canvas, (-x * across, -y * down, canvas_wide * across, canvas_high * down)
 
 
+def _framed(
+    source: Pixels,
+    aspect: float | None,
+    config: PhotoConfig,
+    background: tuple[int, int, int],
+    limit: SizeLimit | None,
+) -> tuple[Pixels, Window, tuple[int, str]]:
+    """What the output shows of the source, where it lies, and the longest side with the reason for it."""
+
+    def framed(longest: int) -> tuple[Pixels, Window]:
+        if aspect is not None and config.fit == "pad":
+            return _pad(source, aspect, longest, background)
+        return _crop(source, aspect, longest)
+
+    bound = (config.max_side, f"--max-side {config.max_side}")
+    pixels, window = framed(config.max_side)
+    size = (pixels.shape[1], pixels.shape[0])
+    if limit is not None and (limited := limit(size))[0] < max(size):
+        bound = limited
+        pixels, window = framed(limited[0])
+    return pixels, window, bound
+
+
 def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Area average, which neither aliases nor rings when a photo is made smaller; the input itself if it fits."""
     if (pixels.shape[1], pixels.shape[0]) == size:
@@ -84,12 +110,15 @@ def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     return np.asarray(resized, np.uint16) if pixels.dtype == np.uint16 else np.asarray(resized, np.uint8)
 
 
-def _size_notices(source: tuple[int, int], pixels: Pixels, aspect: float | None, max_side: int) -> tuple[str, ...]:
+def _size_notices(
+    source: tuple[int, int], pixels: Pixels, aspect: float | None, bound: tuple[int, str]
+) -> tuple[str, ...]:
+    max_side, reason = bound
     width, height = pixels.shape[1], pixels.shape[0]
     if aspect is None and 0 <= max(source[0] - width, source[1] - height) <= 1:
         if (width, height) == source:
             return ()
         return (f"The photo is {source[0]}x{source[1]} px; the output is {width}x{height}, video needs even sides.",)
     if max(source) > max_side and max(width, height) >= max_side - 1:
-        return (f"The photo is {source[0]}x{source[1]} px; the output is {width}x{height} (--max-side {max_side}).",)
+        return (f"The photo is {source[0]}x{source[1]} px; the output is {width}x{height} ({reason}).",)
     return ()

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinegan_cli.errors import InputError
+from cinegan_cli.stages.video.probe import probe
 from cinegan_cli.stages.video.read import FRAME_FILES, read_frames
 
 Frame = NDArray[np.uint8]
@@ -75,7 +76,7 @@ def open_clip(path: Path, *, max_side: int, fps: float | None = None) -> Clip:
     size = (2 * int(width * scale / 2), 2 * int(height * scale / 2))
     if min(size) < SMALLEST_SIDE:
         raise InputError(f"{path}: would be {size[0]}x{size[1]} px, too small to compare; raise --max-side")
-    rate = fps or (30.0 if path.is_dir() else _rate(path))
+    rate = fps or (30.0 if path.is_dir() else probe(path).fps)
     if not FRAME_RATES[0] <= rate <= FRAME_RATES[1]:
         raise InputError(f"{path}: says {rate:g} frames per second; give the rate with --fps")
     return Clip(path, path.stem, rate, size)
@@ -90,11 +91,3 @@ def reduced(frame: Frame, size: tuple[int, int]) -> Frame:
 
 def _holds(folder: Path, suffixes: tuple[str, ...]) -> bool:
     return any(p.suffix.lower() in suffixes and not p.name.startswith(".") for p in folder.iterdir())
-
-
-def _rate(path: Path) -> float:
-    capture = cv2.VideoCapture(str(path))
-    try:
-        return float(capture.get(cv2.CAP_PROP_FPS))
-    finally:
-        capture.release()

@@ -1,8 +1,9 @@
-"""The ffmpeg that imageio-ffmpeg brings, as a process that takes frames, and the settings of each encoder."""
+"""The ffmpeg that imageio-ffmpeg brings, as a process that takes frames."""
 
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import subprocess
 import sys
@@ -34,6 +35,13 @@ def ffmpeg_executable() -> str:
         ) from None
 
 
+def has_encoder(name: str) -> bool:
+    """Whether the ffmpeg binary was built with that encoder. Raises `OutputError` when there is no ffmpeg."""
+    command = [ffmpeg_executable(), "-hide_banner", "-encoders"]
+    listed = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).stdout
+    return name.encode() in listed.split()
+
+
 class FfmpegProcess:
     """One running ffmpeg. It is in its own session, so Ctrl-C reaches only us and we decide what happens to it."""
 
@@ -46,6 +54,7 @@ class FfmpegProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                env={**os.environ, "SVT_LOG": "1"},  # the AV1 encoder tells its settings, but for errors alone
             )
         except OSError as error:
             raise OutputError(f"ffmpeg could not be started: {error.strerror}; reinstall imageio-ffmpeg") from None

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from cinegan_cli.errors import UsageError
 
 SUFFIXES = (".mp4", ".webm", ".gif", ".webp", ".apng")
+NUMBER_FIELD = re.compile(r"%0?\d*d")
 UNITS = MappingProxyType(
     {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 )
@@ -42,11 +43,9 @@ def is_finished(output: Path) -> bool:
     return bool(files_of(output))
 
 
-def _known() -> str:
+def known_kinds() -> str:
+    """The kinds of outputs there are, for error messages."""
     return ", ".join(SUFFIXES) + " or a pattern such as frames/%04d.png"
-
-
-NUMBER_FIELD = re.compile(r"%0?\d*d")
 
 
 def existing_frames(pattern: Path) -> list[Path]:

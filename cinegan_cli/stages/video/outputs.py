@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinegan_cli.errors import OutputError
+from cinegan_cli.stages.video.commit import Moves
 from cinegan_cli.stages.video.encoders import (
     encoder_arguments,
     gif_arguments,
     gif_palette_arguments,
     output,
+    own_input,
     repeat_arguments,
 )
 from cinegan_cli.stages.video.ffmpeg import FrameEncoder, run_ffmpeg
@@ -42,7 +44,7 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Loop:
+class LoopFormat:
     """What all outputs of a run share: `size` (width, height), `rate` in frames/s, `count` N, cycles to write."""
 
     size: tuple[int, int]
@@ -54,9 +56,9 @@ class Loop:
 class Output(ABC):
     """Takes frames, is finished, and then moved to its place; or discarded at any time."""
 
-    def __init__(self, path: Path, loop: Loop) -> None:
+    def __init__(self, path: Path, form: LoopFormat) -> None:
         self.path = path
-        self.loop = loop
+        self.form = form
 
     def add(self, frame: NDArray[np.uint8]) -> None:  # noqa: B027  (outputs made from the master need no frames)
         """Take the next frame, contiguous uint8 [H, W, 3], which the caller may change afterwards."""
@@ -66,8 +68,8 @@ class Output(ABC):
         """Complete the temporary; `master` is the lossless intermediate, there if any output asked for it."""
 
     @abstractmethod
-    def commit(self) -> Written:
-        """Move the temporary to its place."""
+    def commit(self, moves: Moves) -> Written:
+        """Move the temporary to its place, by `moves`."""
 
     @abstractmethod
     def discard(self) -> None:
@@ -77,23 +79,27 @@ class Output(ABC):
 class VideoFile(Output):
     """One file by ffmpeg: encoded as frames come, or afterwards from the master when that takes several passes."""
 
-    def __init__(self, path: Path, loop: Loop, *, quality: int, max_bytes: int | None) -> None:
-        super().__init__(path, loop)
+    def __init__(
+        self, path: Path, form: LoopFormat, *, quality: int, max_bytes: int | None, codec: str = "h264"
+    ) -> None:
+        super().__init__(path, form)
         self.suffix = path.suffix.lower()
         self.quality = quality
+        self._kind = codec if self.suffix == ".mp4" else self.suffix
         self._max_bytes = max_bytes
         self._temporary = temporary_beside(path, self.suffix)
         self._scratch = temporary_beside(path, ".scratch" + self.suffix)
         self._palette = temporary_beside(path, ".palette.png")
+        self._old = temporary_beside(path, ".old" + self.suffix)
         self._encoder: FrameEncoder | None = None
         if not self.needs_master:
-            arguments = encoder_arguments(self.suffix, quality, loop.size, loop.count)
-            self._encoder = FrameEncoder(self._temporary, path, size=loop.size, rate=loop.rate, arguments=arguments)
+            arguments = encoder_arguments(self._kind, quality, form.count)
+            self._encoder = FrameEncoder(self._temporary, path, size=form.size, rate=form.rate, arguments=arguments)
 
     @property
     def needs_master(self) -> bool:
         """GIF: its palette comes first. Limits: several tries. Repeats: only mp4 and webm are joined undecoded."""
-        joined = self.suffix in (".mp4", ".webm") or self.loop.repeat == 1
+        joined = self.suffix in (".mp4", ".webm") or self.form.repeat == 1
         return self.suffix == ".gif" or self._max_bytes is not None or not joined
 
     def add(self, frame: NDArray[np.uint8]) -> None:
@@ -109,44 +115,43 @@ class VideoFile(Output):
         else:
             self._fit(master, self._max_bytes)
 
-    def commit(self) -> Written:
+    def commit(self, moves: Moves) -> Written:
         size = self._temporary.stat().st_size
-        os.replace(self._temporary, self.path)
+        moves.replace(self._temporary, self.path, self._old)
         lossless = self.suffix == ".apng" or (self.suffix == ".webp" and self.quality == 100)
-        return Written(self.path, size, self.loop.count * self.loop.repeat, None if lossless else self.quality)
+        return Written(self.path, size, self.form.count * self.form.repeat, None if lossless else self.quality)
 
     def discard(self) -> None:
         if self._encoder is not None:
             self._encoder.abort()
-        for file in (self._temporary, self._scratch, self._palette):
+        for file in (self._temporary, self._scratch, self._palette, self._old):
             file.unlink(missing_ok=True)
 
     def _encode(self, master: Path, quality: int, target: Path) -> int:
         """Encode all cycles from the master; bytes of the file."""
-        source = ["-i", output(master)]
+        source = own_input(master)
         if self.suffix in (".mp4", ".webm"):
-            arguments = encoder_arguments(self.suffix, quality, self.loop.size, self.loop.count)
+            arguments = encoder_arguments(self._kind, quality, self.form.count)
             run_ffmpeg([*source, *arguments, output(target)], self.path)
             self._repeat(target)
             return target.stat().st_size
-        if self.loop.repeat > 1:
-            source = ["-stream_loop", str(self.loop.repeat - 1), *source]
+        if self.form.repeat > 1:
+            source = ["-stream_loop", str(self.form.repeat - 1), *source]
         if self.suffix == ".gif":
-            run_ffmpeg(["-i", output(master), *gif_palette_arguments(quality), output(self._palette)], self.path)
-            source += ["-i", output(self._palette)]
-            arguments = gif_arguments(quality)
+            run_ffmpeg([*own_input(master), *gif_palette_arguments(quality), output(self._palette)], self.path)
+            source += own_input(self._palette)
+            arguments = gif_arguments()
         else:
-            arguments = encoder_arguments(self.suffix, quality, self.loop.size, self.loop.count)
+            arguments = encoder_arguments(self._kind, quality, self.form.count)
         run_ffmpeg([*source, *arguments, output(target)], self.path)
         return target.stat().st_size
 
     def _repeat(self, file: Path) -> None:
         """Join `repeat` copies of an encoded cycle without decoding it."""
-        if self.loop.repeat > 1:
+        if self.form.repeat > 1:
             joined = temporary_beside(self.path, ".joined" + self.suffix)
             try:
-                arguments = repeat_arguments(self.suffix, self.loop.repeat, output(file))
-                run_ffmpeg([*arguments, output(joined)], self.path)
+                run_ffmpeg([*repeat_arguments(file, self.form.repeat), output(joined)], self.path)
                 os.replace(joined, file)
             finally:
                 joined.unlink(missing_ok=True)
@@ -178,12 +183,14 @@ class VideoFile(Output):
 class PngFolder(Output):
     """Numbered lossless frames, from 0, written to a hidden folder in the target folder and moved at the end."""
 
-    def __init__(self, pattern: Path, loop: Loop) -> None:
-        super().__init__(pattern, loop)
+    def __init__(self, pattern: Path, form: LoopFormat) -> None:
+        super().__init__(pattern, form)
         self._folder = pattern.parent
         self._temporary = temporary_beside(pattern, "")  # inside: the folder itself may be a mount point
-        shutil.rmtree(self._temporary, ignore_errors=True)
-        self._temporary.mkdir()
+        self._old = temporary_beside(pattern, ".old")
+        for folder in (self._temporary, self._old):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
         self._pool = ThreadPoolExecutor(PNG_THREADS)
         self._pending: deque[Future[int]] = deque()
         self._count = 0
@@ -199,25 +206,26 @@ class PngFolder(Output):
     def finish(self, master: Path) -> None:
         self._bytes += sum(saved.result() for saved in self._pending)
         self._pending.clear()
-        for index in range(self._count, self._count * self.loop.repeat):
+        for index in range(self._count, self._count * self.form.repeat):
             copy = shutil.copyfile(
                 self._temporary / self._name(index % self._count), self._temporary / self._name(index)
             )
             self._bytes += copy.stat().st_size
 
-    def commit(self) -> Written:
-        total = self._count * self.loop.repeat
+    def commit(self, moves: Moves) -> Written:
+        total = self._count * self.form.repeat
         self._folder.mkdir(exist_ok=True)
         for old in existing_frames(self.path):
             if frame_number(self.path, old) >= total:  # left from a longer loop: players would show them too
-                old.unlink()
+                moves.remove(old, self._old / old.name)
         for file in sorted(self._temporary.iterdir()):
-            os.replace(file, self._folder / file.name)
+            moves.replace(file, self._folder / file.name, self._old / file.name)
         return Written(self.path, self._bytes, total, None)
 
     def discard(self) -> None:
         self._pool.shutdown(cancel_futures=True)
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        for folder in (self._temporary, self._old):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _name(self, index: int) -> str:
         return self.path.name % index

@@ -15,8 +15,10 @@ from PIL import Image, ImageSequence
 
 from cinegan_cli.errors import InputError
 from cinegan_cli.stages.photo import decode_picture, to_8_bit
+from cinegan_cli.stages.video.encoders import foreign_input
 from cinegan_cli.stages.video.ffmpeg import ffmpeg_executable
 from cinegan_cli.stages.video.names import NUMBER_FIELD, existing_frames
+from cinegan_cli.stages.video.probe import plainly
 
 Frame = NDArray[np.uint8]
 
@@ -86,18 +88,9 @@ def _duration(frame: Image.Image) -> float:
     return float(frame.info.get("duration", 0) or 0)
 
 
-def _plainly(said: str) -> str:
-    """What ffmpeg said, without its own names and addresses; what happens most often in words."""
-    if "moov atom not found" in said:
-        return "it is cut off: its table of contents is missing"
-    if "matches no streams" in said:
-        return "there is no picture in it"
-    return " ".join(re.sub(r"\[[^\]]*@ 0x[0-9a-f]+\]", "", said).split()) or "no frames in it"
-
-
 def _video_frames(path: Path) -> Iterator[Frame]:
     """Frames through a pipe, as PPM pictures: each tells its own size, so nothing has to be known beforehand."""
-    arguments = ["-v", "error", "-nostdin", "-i", f"file:{path}", "-map", "0:v:0", "-fps_mode", "passthrough"]
+    arguments = ["-v", "error", "-nostdin", *foreign_input(path), "-map", "0:v:0", "-fps_mode", "passthrough"]
     matrix = "scale=flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24"  # the file's own tags choose the matrix
     process = subprocess.Popen(
         [ffmpeg_executable(), *arguments, "-vf", matrix, "-f", "image2pipe", "-c:v", "ppm", "pipe:1"],
@@ -123,7 +116,7 @@ def _video_frames(path: Path) -> Iterator[Frame]:
             yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
         if process.wait() or magic or not count:
             listener.join()
-            reason = _plainly(b" ".join(said).decode(errors="replace"))
+            reason = plainly(b" ".join(said).decode(errors="replace"))
             raise InputError(f"{path}: the video cannot be read ({reason}); write it again")
     finally:
         process.kill()

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cinegan_cli.errors import OutputError, UsageError
+from cinegan_cli.stages.video.commit import all_or_nothing
+from cinegan_cli.stages.video.names import temporary_beside
 
 LONGEST_NAME = 200  # bytes; temporary names are a little longer, and most file systems take 255
 
@@ -45,11 +47,12 @@ def keep_inputs(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None:
 
 
 def write_pictures(pictures: Mapping[Path, NDArray[np.uint8]], quality: int = 95) -> None:
-    """Write uint8 [H, W] or [H, W, 3] arrays under temporary names, then rename. Raises `OutputError`.
+    """Write uint8 [H, W] or [H, W, 3] arrays under temporary names, then rename all or none. Raises `OutputError`.
 
     As PNG, but .jpg and .jpeg as JPEG of that quality (1 to 100), with full colour resolution from 90 on.
     """
-    temporaries = {path: path.with_name(f".{path.name}.part") for path in pictures}
+    temporaries = {path: temporary_beside(path, "") for path in pictures}
+    earlier = {path: temporary_beside(path, ".old") for path in pictures}
     path = Path()
     try:
         for path, pixels in pictures.items():
@@ -57,10 +60,11 @@ def write_pictures(pictures: Mapping[Path, NDArray[np.uint8]], quality: int = 95
             if path.suffix.lower() in (".jpg", ".jpeg"):
                 options = {"format": "JPEG", "quality": quality, "subsampling": 0 if quality >= 90 else 2}
             Image.fromarray(pixels).save(temporaries[path], **options)
-        for path, temporary in temporaries.items():
-            os.replace(temporary, path)
+        with all_or_nothing() as moves:
+            for path, temporary in temporaries.items():
+                moves.replace(temporary, path, earlier[path])
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}; choose another place") from error
     finally:
-        for temporary in temporaries.values():
-            temporary.unlink(missing_ok=True)
+        for left in (*temporaries.values(), *earlier.values()):
+            left.unlink(missing_ok=True)

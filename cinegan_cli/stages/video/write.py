@@ -13,18 +13,19 @@ from numpy.typing import NDArray
 
 from cinegan_cli.config import VideoConfig
 from cinegan_cli.errors import OutputError, UsageError
-from cinegan_cli.stages.video.encoders import MASTER_SUFFIX, exact_rate, master_arguments
-from cinegan_cli.stages.video.ffmpeg import FrameEncoder, ffmpeg_executable
+from cinegan_cli.stages.video.commit import commit_all
+from cinegan_cli.stages.video.encoders import ENCODERS, MASTER_SUFFIX, exact_rate, master_arguments
+from cinegan_cli.stages.video.ffmpeg import FrameEncoder, ffmpeg_executable, has_encoder
 from cinegan_cli.stages.video.names import (
     NUMBER_FIELD,
     SUFFIXES,
-    _known,
     existing_frames,
+    known_kinds,
     parse_bytes,
     temporary_beside,
     writes_frames,
 )
-from cinegan_cli.stages.video.outputs import Loop, Output, PngFolder, VideoFile, Written
+from cinegan_cli.stages.video.outputs import LoopFormat, Output, PngFolder, VideoFile, Written
 
 FASTEST_GIF = 50.0  # frames/s: GIF counts in 1/100 s, and browsers slow a delay of one hundredth down to ten
 
@@ -36,7 +37,7 @@ def check_outputs(config: VideoConfig, *, fps: float | None = None) -> None:
     `OutputError` for existing files without `config.overwrite`, folders that cannot be written, and a missing ffmpeg.
     """
     if not config.out:
-        raise UsageError(f"no output: name one with --out, such as --out loop.mp4 ({_known()})")
+        raise UsageError(f"no output: name one with --out, such as --out loop.mp4 ({known_kinds()})")
     seen: set[Path] = set()
     for path in config.out:
         _check_kind(path, fps)
@@ -51,6 +52,7 @@ def check_outputs(config: VideoConfig, *, fps: float | None = None) -> None:
     parse_bytes(config.max_bytes)
     if not all(map(writes_frames, config.out)):
         ffmpeg_executable()
+    _check_codec(config)
 
 
 def write_loop(
@@ -70,15 +72,15 @@ def write_loop(
     Raises `UsageError` and `OutputError` as `check_outputs` does, and `OutputError` when encoding fails.
     """
     check_outputs(config, fps=fps)
-    loop = Loop(size, exact_rate(fps), count, config.repeat)
+    form = LoopFormat(size, exact_rate(fps), count, config.repeat)
     with ExitStack() as cleanup:
         try:
             for path in config.out:
                 _make_folder(path, cleanup)
-            outputs = [_open(path, loop, config, cleanup) for path in config.out]
+            outputs = [_open(path, form, config, cleanup) for path in config.out]
             master_path = temporary_beside(config.out[0].absolute(), MASTER_SUFFIX)
-            encoders = _with_master(outputs, master_path, loop, cleanup)
-            _feed(frames, encoders, loop)
+            encoders = _with_master(outputs, master_path, form, cleanup)
+            _feed(frames, encoders, form)
             for output in outputs:
                 output.finish(master_path)
             if approve is not None:
@@ -88,14 +90,23 @@ def write_loop(
             raise _output_error(error, config.out[0]) from error
 
 
+def _check_codec(config: VideoConfig) -> None:
+    """Builds of ffmpeg differ; every one has H.264."""
+    if config.codec != "h264" and not has_encoder(ENCODERS[config.codec]):
+        raise OutputError(
+            f"--codec {config.codec}: this ffmpeg was built without {ENCODERS[config.codec]}; run "
+            "pip install --upgrade imageio-ffmpeg, or use --codec h264"
+        )
+
+
 def _check_kind(path: Path, fps: float | None) -> None:
     if writes_frames(path):
         if len(NUMBER_FIELD.findall(path.name)) != 1 or "%" in NUMBER_FIELD.sub("", path.name):
             raise UsageError(f"{path}: PNG frames need one number field in the file name, such as frames/%04d.png")
-        if "%" in str(path.parent):
+        if NUMBER_FIELD.search(str(path.parent)):
             raise UsageError(f"{path}: the number field belongs in the file name, not in the folder's")
     elif path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path}: unknown kind of output {path.suffix or path.name!r}; use {_known()}")
+        raise UsageError(f"{path}: unknown kind of output {path.suffix or path.name!r}; use {known_kinds()}")
     if path.suffix.lower() == ".gif" and fps is not None and fps > FASTEST_GIF:
         raise UsageError(f"{path}: a GIF plays at most {FASTEST_GIF:g} frames/s; use --fps 25, or another kind")
 
@@ -138,30 +149,32 @@ def _remove_if_empty(folder: Path) -> None:
         return  # another output, or someone else, put something there
 
 
-def _open(path: Path, loop: Loop, config: VideoConfig, cleanup: ExitStack) -> Output:
+def _open(path: Path, form: LoopFormat, config: VideoConfig, cleanup: ExitStack) -> Output:
     output: Output
     if writes_frames(path):
-        output = PngFolder(path, loop)
+        output = PngFolder(path, form)
     else:
-        output = VideoFile(path, loop, quality=config.quality, max_bytes=parse_bytes(config.max_bytes))
+        output = VideoFile(
+            path, form, quality=config.quality, max_bytes=parse_bytes(config.max_bytes), codec=config.codec
+        )
     cleanup.callback(output.discard)
     return output
 
 
 def _with_master(
-    outputs: list[Output], master_path: Path, loop: Loop, cleanup: ExitStack
+    outputs: list[Output], master_path: Path, form: LoopFormat, cleanup: ExitStack
 ) -> list[Output | FrameEncoder]:
     """The outputs, and the encoder of the lossless intermediate if one of them is made from it."""
     if not any(isinstance(output, VideoFile) and output.needs_master for output in outputs):
         return [*outputs]
     cleanup.callback(master_path.unlink, missing_ok=True)
-    master = FrameEncoder(master_path, outputs[0].path, size=loop.size, rate=loop.rate, arguments=master_arguments())
+    master = FrameEncoder(master_path, outputs[0].path, size=form.size, rate=form.rate, arguments=master_arguments())
     cleanup.callback(master.abort)
     return [*outputs, master]
 
 
-def _feed(frames: Iterable[NDArray[np.uint8]], encoders: list[Output | FrameEncoder], loop: Loop) -> None:
-    shape = (loop.size[1], loop.size[0], 3)
+def _feed(frames: Iterable[NDArray[np.uint8]], encoders: list[Output | FrameEncoder], form: LoopFormat) -> None:
+    shape = (form.size[1], form.size[0], 3)
     taken = 0
     for given in frames:
         frame = np.ascontiguousarray(given)
@@ -170,8 +183,8 @@ def _feed(frames: Iterable[NDArray[np.uint8]], encoders: list[Output | FrameEnco
         for encoder in encoders:
             encoder.add(frame)
         taken += 1
-    if taken != loop.count:
-        raise ValueError(f"frames must be {loop.count}, got {taken}")
+    if taken != form.count:
+        raise ValueError(f"frames must be {form.count}, got {taken}")
     for encoder in encoders:
         if isinstance(encoder, FrameEncoder):
             encoder.close()
@@ -181,7 +194,7 @@ def _commit(outputs: list[Output], config: VideoConfig) -> tuple[Written, ...]:
     if not config.overwrite:
         for output in outputs:
             _refuse_existing(output.path)  # it may have appeared during the run
-    return tuple(output.commit() for output in outputs)
+    return commit_all(outputs)
 
 
 def _output_error(error: OSError, path: Path) -> OutputError:
