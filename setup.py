@@ -1,4 +1,4 @@
-"""Builds cinegan_cli._C (CPU, and CUDA where asked for) with ninja; all else about the package is in pyproject.toml.
+"""Builds cinegan_cli._C (CPU, and CUDA where asked for); all else about the package is in pyproject.toml.
 
 CINEGAN_CUDA=1 builds the CUDA kernels and fails without nvcc; 0 never does; auto (the default) does when nvcc and an
 NVIDIA device are both found: a machine with the toolkit alone would spend a minute on kernels it cannot run.
@@ -8,83 +8,81 @@ Without a C++ compiler the package installs in pure Python and runs its PyTorch 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pybind11.setup_helpers import Pybind11Extension, build_ext
 from setuptools import Extension, setup
 
-ROOT = Path(__file__).parent
+CPU_SOURCES = [
+    "csrc/advect_cpu.cpp",
+    "csrc/bindings.cpp",
+    "csrc/composite_cpu.cpp",
+    "csrc/joint_sample_cpu.cpp",
+    "csrc/parallel_cpu.cpp",
+    "csrc/sample_cpu.cpp",
+    "csrc/splat_cpu.cpp",
+]
+CUDA_SOURCES = ["csrc/device_cuda.cu", "csrc/sample_cuda.cu", "csrc/splat_cuda.cu"]
+# Machine code runs on later cards of its own generation only (the tens); intermediate code (PTX) is translated on any
+# later card. That of 120 is for cards to come, that of 90 for those of generations 10 and 11.
 CUDA_ARCHITECTURES = (75, 80, 86, 90, 120)
-CPU_SOURCES = (
-    "advect_cpu.cpp",
-    "bindings.cpp",
-    "composite_cpu.cpp",
-    "joint_sample_cpu.cpp",
-    "parallel_cpu.cpp",
-    "sample_cpu.cpp",
-    "splat_cpu.cpp",
-)
-CUDA_SOURCES = ("sample_cuda.cu", "splat_cuda.cu")
-# GCC's note about passing vectors by value does not apply: every function that takes one is inlined.
-CXX_FLAGS = (
-    "-std=c++17",
-    "-O3",
-    "-fPIC",
-    "-fvisibility=hidden",
-    "-Wall",
-    "-Wextra",
-    "-Wno-psabi",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-)
+CUDA_PTX = (90, 120)
+# Python's own flags come first. GCC's note about passing vectors by value does not apply: every function that takes one
+# is inlined.
+CXX_FLAGS = ["-O3", "-fno-wrapv", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Wno-psabi"]
 
 
 def find_nvcc() -> str | None:
     """The CUDA compiler: from CUDA_HOME or CUDA_PATH, else from PATH."""
-    for name in ("CUDA_HOME", "CUDA_PATH"):
-        nvcc = Path(os.environ.get(name, "")) / "bin" / "nvcc"
-        if os.environ.get(name) and nvcc.is_file():
-            return str(nvcc)
+    for home in (os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH")):
+        if home and (nvcc := shutil.which("nvcc", path=f"{home}/bin")):
+            return nvcc
     return shutil.which("nvcc")
 
 
-def with_cuda() -> bool:
-    """Obeys CINEGAN_CUDA."""
-    choice = os.environ.get("CINEGAN_CUDA", "auto")
+def choose_nvcc() -> str | None:
+    """The CUDA compiler to build with, or None for a CPU build: obeys CINEGAN_CUDA."""
+    choice, nvcc = os.environ.get("CINEGAN_CUDA", "auto"), find_nvcc()
     if choice not in ("0", "1", "auto"):
         raise SystemExit(f"CINEGAN_CUDA must be 0, 1 or auto, got {choice!r}")
-    if choice == "1" and find_nvcc() is None:
+    if choice == "1" and nvcc is None:
         raise SystemExit("CINEGAN_CUDA=1 needs nvcc: install the CUDA toolkit, or set CUDA_HOME")
     has_device = Path("/dev/nvidiactl").exists() or Path("/dev/nvhost-ctrl").exists()
-    return choice == "1" or (choice == "auto" and has_device and find_nvcc() is not None)
+    return nvcc if choice == "1" or (choice == "auto" and has_device) else None
 
 
-def cuda_architectures(nvcc: str) -> list[int]:
-    """Those of CUDA_ARCHITECTURES that this nvcc knows: old ones leave, new ones come with its versions."""
+def cuda_architectures(nvcc: str) -> tuple[list[int], list[int]]:
+    """Those of CUDA_ARCHITECTURES that this nvcc knows (its versions drop old ones and add new ones), and of CUDA_PTX.
+
+    The newest always comes as PTX too.
+    """
     known = subprocess.run([nvcc, "--list-gpu-arch"], capture_output=True, text=True, check=True).stdout.split()
-    return [architecture for architecture in CUDA_ARCHITECTURES if f"compute_{architecture}" in known]
+    built = [architecture for architecture in CUDA_ARCHITECTURES if f"compute_{architecture}" in known]
+    return built, [architecture for architecture in built if architecture in (*CUDA_PTX, built[-1])]
 
 
-def cuda_flags(architectures: list[int]) -> list[str]:
-    """One binary image per architecture, and the newest also as PTX for later ones."""
-    newest = architectures[-1]
-    images = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in architectures]
-    ptx = f"-gencode=arch=compute_{newest},code=compute_{newest}"
-    return ["-std=c++17", "-O3", "-Xcompiler=-fPIC", "-DCINEGAN_CUDA", "--threads=0", *images, ptx]
+def find_compiler(preferred: str) -> str:
+    """The C++ compiler of CXX; or, without CXX, the one that Python was built with, or one of the usual names."""
+    names = [preferred] if "CXX" in os.environ else [preferred, "g++", "clang++", "c++"]
+    found = next(filter(shutil.which, names), None)
+    if found is None:
+        raise RuntimeError("no C++ compiler was found")
+    return found
 
 
 class BuildNative(build_ext):
-    """Compiles every source in parallel with ninja and links one module."""
+    """setuptools' own steps, but ninja runs the compilers: all sources at once, and again only what has changed."""
 
     def run(self) -> None:
+        self.force = True  # ninja knows better what is up to date
         try:
             super().run()
-        except SystemExit:
-            raise
         except Exception as error:
             if os.environ.get("CINEGAN_CUDA") == "1":
                 raise
@@ -96,80 +94,61 @@ class BuildNative(build_ext):
             self.extensions = []
 
     def build_extension(self, ext: Extension) -> None:
-        target = Path(self.get_ext_fullpath(ext.name)).resolve()
-        folder = Path(self.build_temp).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        cuda = with_cuda()
-        print(f"cinegan: building the native operators for {'CPU and CUDA' if cuda else 'CPU only'}", file=sys.stderr)
-        (folder / "build.ninja").write_text(ninja_file(ext.include_dirs, target, cuda), encoding="utf-8")
-        subprocess.run([find_ninja(), "-C", str(folder)], check=True)
+        nvcc = choose_nvcc()
+        print(f"cinegan: building the native operators for {'CPU and CUDA' if nvcc else 'CPU only'}", file=sys.stderr)
+        tools = self.compiler
+        compiler = find_compiler(tools.compiler_so_cxx[0])
+        for command in (tools.compiler_cxx, tools.compiler_so_cxx, tools.linker_so_cxx):
+            command[0] = compiler
+        rules = {".cpp": [*tools.compiler_so_cxx, *ext.extra_compile_args, "-pthread"]}
+        ext.extra_link_args.append("-pthread")
+        if nvcc:
+            rules[".cu"] = self.add_cuda(ext, nvcc)
+        tools.compile = partial(compile_with_ninja, tools, rules)
+        super().build_extension(ext)
 
-    def get_source_files(self) -> list[str]:
-        return [str(path.relative_to(ROOT)) for path in sorted((ROOT / "csrc").iterdir())]
-
-
-def find_ninja() -> str:
-    """The ninja of the build environment, or of the system."""
-    try:
-        import ninja
-
-        return str(Path(ninja.BIN_DIR) / "ninja")
-    except ImportError:
-        found = shutil.which("ninja")
-        if found is None:
-            raise RuntimeError("ninja is not installed") from None
-        return found
-
-
-def find_compiler() -> str:
-    """The C++ compiler: CXX, else the first of the usual names."""
-    compiler = os.environ.get("CXX") or next((c for c in ("g++", "clang++", "c++") if shutil.which(c)), None)
-    if compiler is None or shutil.which(compiler.split()[0]) is None:
-        raise RuntimeError("no C++ compiler was found")
-    return compiler
+    def add_cuda(self, ext: Extension, nvcc: str) -> list[str]:
+        """Adds the CUDA sources, and links with nvcc, which knows where its library is. The command that compiles."""
+        built, ptx = cuda_architectures(nvcc)
+        names = {"CINEGAN_CUDA_ARCHITECTURES": built, "CINEGAN_CUDA_PTX": ptx}
+        ext.sources += CUDA_SOURCES
+        ext.define_macros += [("CINEGAN_CUDA", None)]
+        ext.define_macros += [(name, f'"{" ".join(map(str, value))}"') for name, value in names.items()]
+        ext.extra_link_args[:] = ["-Xcompiler=-pthread"]
+        self.compiler.src_extensions = [*self.compiler.src_extensions, ".cu"]
+        self.compiler.set_executables(compiler_cxx=[nvcc], linker_so_cxx=[nvcc, "-shared"])
+        images = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in built]
+        images += [f"-gencode=arch=compute_{a},code=compute_{a}" for a in ptx]
+        return [nvcc, "-std=c++17", "-O3", "-Xcompiler=-fPIC", "--threads=0", *images]
 
 
-def rule(name: str, command: str, *, headers: bool = True) -> str:
-    """A ninja rule; with `headers`, objects are made again when a header changes."""
-    depfile = "\n  depfile = $out.d\n  deps = gcc" if headers else ""
-    return f"rule {name}\n  command = {command}{depfile}"
+def compile_with_ninja(
+    tools: Any, rules: dict[str, list[str]], sources: list[str], output_dir: str, **options: Any
+) -> list[str]:
+    """In place of `compile` of setuptools' compiler: the object files, one for each of `sources`.
 
+    `rules` holds the command for each ending of a source.
+    """
+    from ninja.ninja_syntax import Writer
 
-def ninja_file(include_dirs: list[str], target: Path, cuda: bool) -> str:
-    """The build as text: one rule per compiler, one object per source, one link."""
-    compiler = find_compiler()
-    includes = [f"-I{path}" for path in (*include_dirs, sysconfig.get_paths()["include"], ROOT / "csrc")]
-    shared = "-bundle -undefined dynamic_lookup" if sys.platform == "darwin" else "-shared -pthread"
-    linker = f"{compiler} {shared}"
-    sources, defines, rules = list(CPU_SOURCES), [], []
-    if cuda:
-        nvcc = str(find_nvcc())
-        architectures = cuda_architectures(nvcc)
-        defines = ["-DCINEGAN_CUDA", f"-DCINEGAN_CUDA_ARCHITECTURES='\"{' '.join(map(str, architectures))}\"'"]
-        command = " ".join([nvcc, *cuda_flags(architectures), *includes, "-MMD -MF $out.d -c $in -o $out"])
-        rules.append(rule("nvcc", command))
-        linker = f"{nvcc} -shared -Xcompiler=-pthread"  # it knows where its runtime library is
-        sources += CUDA_SOURCES
-    command = " ".join([compiler, *CXX_FLAGS, *defines, *includes, "-MMD -MF $out.d -c $in -o $out"])
-    rules.append(rule("cxx", command))
-    rules.append(rule("link", f"{linker} $in -o $out", headers=False))
-    builds = [
-        f"build {name}.o: {'nvcc' if name.endswith('.cu') else 'cxx'} {escaped(ROOT / 'csrc' / name)}"
-        for name in sources
-    ]
-    objects = " ".join(f"{name}.o" for name in sources)
-    return "\n".join([*rules, *builds, f"build {escaped(target)}: link {objects}", f"default {escaped(target)}", ""])
-
-
-def escaped(path: Path) -> str:
-    """A path as ninja reads it."""
-    return str(path.resolve()).replace("$", "$$").replace(" ", "$ ").replace(":", "$:")
+    _, objects, _, switches, built = tools._setup_compile(
+        output_dir, options["macros"], options["include_dirs"], sources, None, None
+    )
+    folder = Path(output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "build.ninja", "w", encoding="utf-8") as file:
+        writer = Writer(file, width=10_000)
+        writer.variable("builddir", output_dir)
+        for ending, command in rules.items():
+            line = shlex.join([*command, *switches]).replace("$", "$$")
+            writer.rule(ending[1:], f"{line} -MMD -MF $out.d -c $in -o $out", depfile="$out.d", deps="gcc")
+        for made, (source, ending) in built.items():
+            writer.build([made], ending[1:], [source])
+    subprocess.run([sys.executable, "-m", "ninja", "-f", str(folder / "build.ninja")], check=True)
+    return list(objects)
 
 
 setup(
-    ext_modules=[
-        Pybind11Extension("cinegan_cli._C", [f"csrc/{name}" for name in CPU_SOURCES], include_dirs=[], cxx_std=17)
-    ],
+    ext_modules=[Pybind11Extension("cinegan_cli._C", CPU_SOURCES, cxx_std=17, extra_compile_args=CXX_FLAGS)],
     cmdclass={"build_ext": BuildNative},
 )

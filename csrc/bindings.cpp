@@ -4,11 +4,13 @@
 #include <pybind11/stl.h>
 
 #include <array>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
 #include "advect.h"
 #include "composite.h"
+#include "device.h"
 #include "joint_sample.h"
 #include "parallel.h"
 #include "sample.h"
@@ -37,10 +39,26 @@ Strides strides_of(const Sizes& s) {
   return {s[0], s[1], s[2], s[3]};
 }
 
+// float32 tells pixels apart up to here, and the kernels number columns and rows in 32 bits.
+constexpr Index MOST_SIDE = Index(1) << 24;
+
+// The last two of `sizes` are height and width.
 template <class N>
-void require_sizes(const N& sizes) {
-  for (Index size : sizes) require(size >= 0, "sizes must be 0 or more");
+void require_sizes(const N& sizes, Index most_side = MOST_SIDE) {
+  Index bytes = 2 * sizeof(double);  // a displacement or a position is the most that a pixel has in one plane
+  for (Index size : sizes) {
+    require(size >= 0, "sizes must be 0 or more");
+    if (size > 0 && __builtin_mul_overflow(bytes, size, &bytes)) {
+      throw std::invalid_argument("sizes must be of an array that memory can hold");
+    }
+  }
+  if (sizes[sizes.size() - 2] > most_side || sizes.back() > most_side) {
+    throw std::invalid_argument("height and width must be at most " + std::to_string(most_side) + " px");
+  }
 }
+
+// Of a list of positions, which has no shape to speak of.
+constexpr Index MOST_POSITIONS = std::numeric_limits<std::int32_t>::max();
 
 int simd_of(int simd) {
   require(simd >= SIMD_BASELINE && simd <= best_simd(), "simd must be a level that this processor runs");
@@ -97,7 +115,7 @@ struct Run {
   static void sample(const std::array<Address, 3>& a, const Sizes& sizes, const Grid& grid, const Sizes& from,
                      const Sizes& to, int kernel, int border, int threads, int simd, Address stream, bool cuda) {
     require_sizes(sizes);
-    require_sizes(grid);
+    require_sizes(grid, MOST_POSITIONS);
     require(sizes[2] > 0 && sizes[3] > 0, "image must have at least one pixel");
     const SampleParams<T> p = {
         sizes[0],       sizes[1],         sizes[2],         sizes[3],         grid[0],
@@ -117,7 +135,7 @@ struct Run {
   static void sample_grad(const std::array<Address, 5>& a, const Sizes& sizes, const Grid& grid, const Sizes& from,
                           const Sizes& to, int kernel, int border, int threads, int simd, Address stream, bool cuda) {
     require_sizes(sizes);
-    require_sizes(grid);
+    require_sizes(grid, MOST_POSITIONS);
     require(sizes[2] > 0 && sizes[3] > 0, "image must have at least one pixel");
     const SampleGradParams<T> p = {sizes[0],
                                    sizes[1],
@@ -152,7 +170,7 @@ void joint_sample(const std::array<Address, 6>& a, const std::array<Index, 3>& s
                   const Grid& gain, const Grid& base, const std::array<float, 2>& shares, int kernel, int border,
                   int threads, int simd) {
   require_sizes(sizes);
-  require_sizes(grid);
+  for (const Grid& coarse : {grid, gain, base}) require_sizes(coarse);
   require(sizes[1] > 0 && sizes[2] > 0 && grid[0] > 0 && grid[1] > 0, "image and grid must have at least one pixel");
   require(!a[2] || (gain[0] > 0 && gain[1] > 0), "gain must have at least one pixel");
   require(!a[3] || (base[0] > 0 && base[1] > 0), "base must have at least one pixel");
@@ -186,6 +204,7 @@ void composite(const std::array<Address, 5>& a, const Grid& sizes, int threads, 
 
 void advect(const std::array<Address, 3>& a, const Grid& sizes, int threads, int simd) {
   require_sizes(sizes);
+  require(sizes[0] * sizes[1] <= std::numeric_limits<std::int32_t>::max(), "flow must have fewer than 2^31 pixels");
   advect_cpu(
       {sizes[0], sizes[1], pointer<float>(a[0]), pointer<float>(a[1]), pointer<float>(a[2]), threads, simd_of(simd)});
 }
@@ -211,7 +230,9 @@ PYBIND11_MODULE(_C, m) {
   m.def("advect", &advect, py::call_guard<py::gil_scoped_release>());
   m.def("best_simd", &best_simd);
 #ifdef CINEGAN_CUDA
-  m.attr("cuda_architectures") = CINEGAN_CUDA_ARCHITECTURES;
+  m.attr("cuda_architectures") = CINEGAN_CUDA_ARCHITECTURES;  // of the machine code
+  m.attr("cuda_ptx") = CINEGAN_CUDA_PTX;                      // of the intermediate code, for later cards
+  m.def("cuda_versions", &cuda_versions);
 #else
   m.attr("cuda_architectures") = "";
 #endif

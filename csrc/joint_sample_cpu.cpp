@@ -64,7 +64,7 @@ void joint_sample_cpu(const JointSampleParams& p) {
   if (p.base) fill_columns(p.width, p.base_width, &tables.base_column, &tables.base_part);
   const Index widest = std::max({p.grid_width, p.gain ? p.gain_width : 0, p.base ? p.base_width : 0});
   const Index row = widest + 1, size = row + 5 * p.width;
-  const int threads = std::max(p.threads, 1);
+  const int threads = workers_for(p.height, p.threads);
   std::vector<float> memory(static_cast<std::size_t>(threads * size));
   parallel_for(p.height, threads, [&](Index y, int worker) {
     float* start = memory.data() + worker * size;

@@ -14,9 +14,17 @@ namespace cinegan {
 constexpr int WARP = 32;
 constexpr int THREADS = 256;
 constexpr Index MOST_BLOCKS = 65535 * 16;  // beyond this, threads loop
+constexpr Index MOST_GROUPS = 65535;       // of CUDA, in the second dimension
 
 inline unsigned blocks_for(Index items, int per_block) {
   return static_cast<unsigned>(std::min<Index>((items + per_block - 1) / per_block, MOST_BLOCKS));
+}
+
+// The second dimension of a grid whose threads take `per_thread` channels each.
+inline unsigned groups_for(Index channels, int per_thread) {
+  const Index groups = (channels + per_thread - 1) / per_thread;
+  if (groups > MOST_GROUPS) throw std::invalid_argument("channels must be fewer for a grid of CUDA threads");
+  return static_cast<unsigned>(groups);
 }
 
 inline void check_launch(const char* name) {
@@ -35,11 +43,12 @@ __device__ __forceinline__ Quad<T> load_quad(const T* from) {
   return *reinterpret_cast<const Quad<T>*>(from);
 }
 
-// True when channel groups of four can be loaded whole: side by side, every stride a multiple of four, aligned.
+// True when channels come in groups of four that can be loaded whole: side by side, every stride a multiple of four,
+// aligned.
 template <class T>
 bool quads_fit(const T* data, const Strides& s, Index channels) {
-  return s.channel == 1 && channels % 4 == 0 && s.batch % 4 == 0 && s.row % 4 == 0 && s.column % 4 == 0 &&
-         reinterpret_cast<std::uintptr_t>(data) % sizeof(Quad<T>) == 0;
+  return s.channel == 1 && channels > 0 && channels % 4 == 0 && s.batch % 4 == 0 && s.row % 4 == 0 &&
+         s.column % 4 == 0 && reinterpret_cast<std::uintptr_t>(data) % sizeof(Quad<T>) == 0;
 }
 
 // Adds four neighbouring values; one instruction where the hardware has it.

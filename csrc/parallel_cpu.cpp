@@ -9,6 +9,10 @@
 
 namespace cinegan {
 
+int workers_for(Index tasks, int threads) {
+  return static_cast<int>(std::max<Index>(1, std::min<Index>(threads, tasks)));
+}
+
 void parallel_for(Index tasks, int threads, const std::function<void(Index, int)>& work) {
   std::atomic<Index> next{0};
   std::exception_ptr failure;
@@ -22,14 +26,13 @@ void parallel_for(Index tasks, int threads, const std::function<void(Index, int)
       next = tasks;
     }
   };
-  const int helpers = static_cast<int>(std::min<Index>(std::max(threads, 1), tasks)) - 1;
   std::vector<std::thread> pool;
-  for (int worker = 1; worker <= helpers; ++worker) {
-    try {
-      pool.emplace_back(run, worker);
-    } catch (const std::system_error&) {
-      break;  // the system refuses more threads: those that run take the remaining tasks
-    }
+  try {  // nothing may leave this block: a thread that runs must be joined
+    const int workers = workers_for(tasks, threads);
+    pool.reserve(static_cast<std::size_t>(workers - 1));
+    for (int worker = 1; worker < workers; ++worker) pool.emplace_back(run, worker);
+  } catch (const std::exception&) {
+    // no more threads, or no memory for one
   }
   run(0);
   for (auto& thread : pool) thread.join();

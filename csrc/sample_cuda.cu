@@ -167,11 +167,11 @@ __global__ void sample_grad_positions(SampleGradParams<T> p) {
 template <class K, class T>
 void sample_with(const SampleParams<T>& p, cudaStream_t queue) {
   const Index pixels = p.batch * p.out_height * p.out_width;
-  if (pixels == 0) return;
+  if (pixels == 0 || p.channels == 0) return;
   if (quads_fit(p.image, p.image_strides, p.channels) && quads_fit(p.out, p.out_strides, p.channels)) {
     sample_quads<K, T><<<blocks_for(pixels * (p.channels / 4), THREADS), THREADS, 0, queue>>>(p);
   } else {
-    const auto groups = static_cast<unsigned>((p.channels + CHANNELS_PER_THREAD - 1) / CHANNELS_PER_THREAD);
+    const unsigned groups = groups_for(p.channels, CHANNELS_PER_THREAD);
     sample_planes<K, T><<<dim3(blocks_for(pixels, THREADS), groups), THREADS, 0, queue>>>(p);
   }
   check_launch("sample");
@@ -181,8 +181,8 @@ template <class K, class T>
 void sample_grad_with(const SampleGradParams<T>& p, cudaStream_t queue) {
   const Index pixels = p.batch * p.out_height * p.out_width;
   if (pixels == 0) return;
-  if (p.grad_image) {
-    const auto groups = static_cast<unsigned>((p.channels + CHANNELS_PER_THREAD - 1) / CHANNELS_PER_THREAD);
+  if (p.grad_image && p.channels > 0) {
+    const unsigned groups = groups_for(p.channels, CHANNELS_PER_THREAD);
     sample_grad_image<K, T><<<dim3(blocks_for(pixels, THREADS), groups), THREADS, 0, queue>>>(p);
     check_launch("sample_backward, image");
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "parallel.h"
@@ -35,16 +36,19 @@ namespace {
 // take 3.9 because more blocks reach two bands, and each such block is read twice.
 constexpr Index SUMS_BYTES = 768 << 10;
 
+constexpr Index MOST_CORNERS = std::numeric_limits<std::int32_t>::max();
+
 // Rows in one band: as many as fit the cache, but at least twice what one block reaches, because every band reads each
-// block that reaches it. `reach` holds 1 + blocks entries per source row.
-Index band_rows(Index row_bytes, Index height, Index blocks, const std::vector<Reach>& reach) {
+// block that reaches it; and no more than VoteBlock can number. `reach` holds 1 + blocks entries per source row.
+Index band_rows(Index row_bytes, Index height, Index width, Index blocks, const std::vector<Reach>& reach) {
+  const Index most = MOST_CORNERS / (width + 2) - 2;
   Index span = 0, count = 1;
   for (std::size_t i = 0; i < reach.size(); ++i) {
     if (Index(i) % (1 + blocks) == 0 || reach[i].first > reach[i].last) continue;
     span += reach[i].last - reach[i].first + 1;
     ++count;
   }
-  return std::min(height, std::max({SUMS_BYTES / row_bytes, 2 * span / count, Index(1)}));
+  return std::min({height, most, std::max({SUMS_BYTES / row_bytes, 2 * span / count, Index(1)})});
 }
 
 }  // namespace
@@ -62,11 +66,11 @@ void splat_cpu(const SplatParams<T>& p) {
   for (Index c = 0; c <= p.channels; c += groups.back().second) groups.emplace_back(c, p.channels + 1 - c > 8 ? 16 : 4);
   const int widest = groups.front().second;
   const Index row_values = (p.width + 2) * widest;
-  const Index rows = band_rows(row_values * Index(sizeof(T)), p.height, blocks, reach);
+  const Index rows = band_rows(row_values * Index(sizeof(T)), p.height, p.width, blocks, reach);
   const Index bands = (p.height + rows - 1) / rows;
-  const Index per_group = p.batch * bands;
-  std::vector<std::vector<T>> sums(static_cast<std::size_t>(std::max(p.threads, 1)));
-  parallel_for(per_group * Index(groups.size()), p.threads, [&](Index task, int worker) {
+  const Index per_group = p.batch * bands, tasks = per_group * Index(groups.size());
+  std::vector<std::vector<T>> sums(static_cast<std::size_t>(workers_for(tasks, p.threads)));
+  parallel_for(tasks, p.threads, [&](Index task, int worker) {
     auto& scratch = sums[static_cast<std::size_t>(worker)];
     scratch.resize(static_cast<std::size_t>((rows + 2) * row_values));
     const auto [c, lanes] = groups[static_cast<std::size_t>(task / per_group)];

@@ -6,6 +6,7 @@ namespace cinegan {
 namespace {
 
 constexpr int CHANNELS_PER_THREAD = 8;
+constexpr Index NOWHERE = -(Index(1) << 40);  // left of every cell by more than one
 
 // Where pixel (x, y) lands; `pixel` = y * W + x. P is either params struct.
 template <class P, class T>
@@ -42,7 +43,7 @@ __global__ void splat_planes(SplatParams<T> p) {
     const Index y = pixel / p.width, x = pixel % p.width;
     Landing<T> at = {-4, -4, 0, 0};
     const bool lands = real && land_pixel(p, b, pixel, y, x, &at);
-    const Index cell = lands ? (b * (p.height + 2) + at.y) * (p.width + 4) + at.x : Index(-1) << 40;
+    const Index cell = lands ? (b * (p.height + 2) + at.y) * (p.width + 4) + at.x : NOWHERE;
     const Index left = __shfl_up_sync(0xffffffffu, static_cast<long long>(cell), 1);
     const bool merges = lands && lane > 0 && left + 1 == cell;
     const bool taken = __shfl_down_sync(0xffffffffu, static_cast<int>(merges), 1) && lane + 1 < WARP;
@@ -219,7 +220,7 @@ void splat_cuda(const SplatParams<T>& p, void* stream) {
   if (quads_fit(p.features, p.feature_strides, p.channels) && quads_fit(p.numerator, p.numerator_strides, p.channels)) {
     splat_quads<<<blocks_for(pixels * (p.channels / 4), THREADS), THREADS, 0, queue>>>(p);
   } else {
-    const auto groups = static_cast<unsigned>((p.channels + CHANNELS_PER_THREAD) / CHANNELS_PER_THREAD);
+    const unsigned groups = groups_for(p.channels + 1, CHANNELS_PER_THREAD);
     splat_planes<<<dim3(blocks_for(pixels, THREADS), groups), THREADS, 0, queue>>>(p);
   }
   check_launch("splat");

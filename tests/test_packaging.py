@@ -116,5 +116,11 @@ def test_cuda_build(tree: Path) -> None:
         capture_output=True,
         check=True,
     )
-    code = "from cinegan_cli.ops import backend_info; print(*backend_info().cuda_architectures)"
-    assert run_python(code, tree).split() == ["75", "80", "86", "90", "120"]
+    code = "from cinegan_cli import _C; print(_C.cuda_architectures, _C.cuda_ptx, _C.cuda_versions()[1], sep=chr(10))"
+    machine, intermediate, version = run_python(code, tree).splitlines()
+    assert machine.split() == ["75", "80", "86", "90", "120"]
+    assert intermediate.split() == ["90", "120"]
+    assert int(version) >= 12000
+    listed = subprocess.run(["cuobjdump", "--list-ptx", *tree.glob("cinegan_cli/*.so")], capture_output=True, text=True)
+    if listed.returncode == 0:
+        assert {name for name in ("sm_90", "sm_120", "sm_86") if f".{name}." in listed.stdout} == {"sm_90", "sm_120"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -10,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 extension: Any = None
 _missing = ""
@@ -42,45 +44,114 @@ class BackendInfo:
 
 
 def backend_info() -> BackendInfo:
-    """Which kernels `backend="auto"` runs here, and why not others."""
+    """Which kernels `backend="auto"` runs here, and why not others. Of several cards it speaks of the current one."""
     if extension is None:
-        return BackendInfo(False, False, "none", "", (), f"the extension is missing ({_missing}): {REMEDY}")
+        return BackendInfo(False, False, "none", "", (), _why_not(torch.device("cpu")))
+    has_card = torch.cuda.is_available()
+    cause = _why_not(torch.device("cuda")) if has_card else None
     built = tuple(extension.cuda_architectures.split())
-    has_device = torch.cuda.is_available()
-    reason = f"the extension was built without CUDA: {CUDA_REMEDY}" if has_device and not built else None
-    cuda = bool(built) and has_device
-    return BackendInfo(True, cuda, SIMD_LEVELS[best_simd()], extension.compiler, built, reason)
+    return BackendInfo(True, has_card and cause is None, SIMD_LEVELS[best_simd()], extension.compiler, built, cause)
 
 
-def runs_native(backend: Backend, device: torch.device) -> bool:
-    """True when the native kernels are to run for tensors on `device`.
+def runs_native(backend: Backend, *tensors: Tensor | None, adds_in_any_order: bool = False) -> bool:
+    """True when the native kernels are to run for `tensors`, which are on the device of the first, a tensor.
+
+    `adds_in_any_order` says that the CUDA kernel to be called has no fixed order of its sums.
 
     Raises:
         ValueError: `backend` is none of the three.
-        RuntimeError: "native" was asked for and is not there; the message says why, and the remedy.
+        RuntimeError: "native" was asked for and cannot run; the message says why, and the remedy.
     """
     if backend not in ("auto", "native", "reference"):
         raise ValueError(f'backend must be "auto", "native" or "reference", got {backend!r}')
     if backend == "reference":
         return False
-    cause = _why_not(device.type)
+    given = [tensor for tensor in tensors if tensor is not None]
+    device = given[0].device
+    missing = _why_not(device)
+    cause = missing or _why_not_now(device.type, any(map(is_transformed, given)), adds_in_any_order)
     if cause is None:
         return True
     if backend == "native":
         raise RuntimeError(f'backend="native" cannot run on {device.type}: {cause}')
-    if device.type in ("cpu", "cuda"):
-        _warn_once(device.type, cause)
+    if missing and device.type in ("cpu", "cuda"):
+        _warn_once(device.type, missing)
     return False
 
 
-def _why_not(device_type: str) -> str | None:
+def _why_not(device: torch.device) -> str | None:
+    """What is missing on this machine for kernels on `device`."""
     if extension is None:
         return f"the extension is missing ({_missing}): {REMEDY}"
-    if device_type == "cpu" or (device_type == "cuda" and extension.cuda_architectures):
+    if device.type == "cpu":
         return None
-    if device_type == "cuda":
+    if device.type != "cuda":
+        return 'there are no kernels for this kind of device; use backend="auto"'
+    if not extension.cuda_architectures:
         return f"the extension was built without CUDA: {CUDA_REMEDY}"
-    return 'there are no kernels for this kind of device; use backend="auto"'
+    sass, ptx = ([int(a) for a in names.split()] for names in (extension.cuda_architectures, extension.cuda_ptx))
+    return why_not_card(torch.cuda.get_device_capability(device), sass, ptx, *extension.cuda_versions())
+
+
+def why_not_card(
+    capability: tuple[int, int], sass: Sequence[int], ptx: Sequence[int], driver: int, toolkit: int
+) -> str | None:
+    """Why a build does not run on a card of `capability`, such as (8, 6); None when it does.
+
+    `sass` are the architectures of its machine code (86 is 8.6), which runs on cards of the same major version and at
+    least this minor one; `ptx` those of its intermediate code, which any later card's driver translates if it is as
+    new as the toolkit. `driver` and `toolkit` are CUDA versions: 13020 is 13.2.
+    """
+    card = f"this card is of compute capability {capability[0]}.{capability[1]}"
+    wanted, has = (f"CUDA {version // 1000}.{version % 1000 // 10}" for version in (toolkit, driver))
+    if driver // 1000 < toolkit // 1000:
+        return f"the extension was built with {wanted} and the driver is for {has}: update it, or {CUDA_REMEDY}"
+    if any(a // 10 == capability[0] and a % 10 <= capability[1] for a in sass):
+        return None
+    if not any(divmod(a, 10) <= capability for a in ptx):
+        return f"{card}, and the extension was built for {_listed(sass)}: {CUDA_REMEDY} and knows this card"
+    if driver < toolkit:
+        return f"{card}, and kernels for it need a driver for {wanted}, this one is for {has}: update it"
+    return None
+
+
+def _listed(architectures: Sequence[int]) -> str:
+    return ", ".join(f"{a // 10}.{a % 10}" for a in architectures)
+
+
+def _why_not_now(device_type: str, transformed: bool, adds_in_any_order: bool) -> str | None:
+    """What forbids kernels that are there: what is done to the tensors, or the mode that torch is in."""
+    if transformed:
+        return (
+            "an input is inside a transform of torch.func or has a forward-mode tangent, which kernels do not see; "
+            'use backend="auto" or "reference"'
+        )
+    if device_type == "cuda" and adds_in_any_order and _wants_fixed_order():
+        return (
+            "its sums are in no fixed order, and torch.use_deterministic_algorithms(True) is set; "
+            'use backend="auto" or "reference"'
+        )
+    return None
+
+
+def _wants_fixed_order() -> bool:
+    """As in torch: under `warn_only` what is asked for runs."""
+    return torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled()
+
+
+def refuse_any_order(tensor: Tensor) -> None:
+    """Raises RuntimeError when sums in no fixed order, as CUDA's gradients of `tensor` are, are forbidden."""
+    cause = _why_not_now(tensor.device.type, False, True)
+    if cause is not None:
+        raise RuntimeError(f"a gradient cannot be computed on {tensor.device.type}: {cause}")
+
+
+def is_transformed(tensor: Tensor) -> bool:
+    """True inside vmap, jvp, grad and the like of torch.func, and for tensors with a forward-mode tangent."""
+    if torch.compiler.is_compiling():  # which cannot ask a tensor; a guard on the level compiles again when it changes
+        return forward_ad._current_level >= 0
+    wrapped: bool = torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    return wrapped or forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
 
 
 @cache
@@ -88,13 +159,15 @@ def _warn_once(device_type: str, cause: str) -> None:
     warnings.warn(f"cinegan runs its slow PyTorch operators on {device_type}: {cause}", RuntimeWarning, stacklevel=4)
 
 
-def is_plain(*tensors: Tensor) -> bool:
+def is_plain(*tensors: Tensor | None) -> bool:
     """True when a kernel may be called without PyTorch's dispatcher: no compilation, no gradient, no subclass.
 
     The first call of any custom operator imports 800 modules of the compiler, which takes longer than a small loop.
     """
     return not torch.compiler.is_compiling() and all(
-        type(t) in (Tensor, torch.nn.Parameter) and not (t.requires_grad and torch.is_grad_enabled()) for t in tensors
+        type(t) in (Tensor, torch.nn.Parameter) and not (t.requires_grad and torch.is_grad_enabled())
+        for t in tensors
+        if t is not None
     )
 
 

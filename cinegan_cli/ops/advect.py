@@ -24,12 +24,12 @@ def advect(velocity: Tensor, displacement: Tensor, *, backend: Backend = "auto")
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, shape or device.
-        RuntimeError: backend="native" without kernels.
+        RuntimeError: backend="native" where the kernels cannot run.
     """
     check_tensor("velocity", velocity, (2, "H", "W"), (torch.float32,))
     check_tensor("displacement", displacement, tuple(velocity.shape), (torch.float32,))
     check_device("displacement", displacement, velocity.device)
-    if runs_native(backend, velocity.device) and not velocity.is_cuda:
+    if runs_native(backend, velocity, displacement) and not velocity.is_cuda:
         out: Tensor = (_advect_kernel if is_plain(velocity, displacement) else _advect)(velocity, displacement)
         return out
     return advect_reference(velocity, displacement)

@@ -25,7 +25,7 @@ def composite(photo: Tensor, alpha: Tensor, warped: Tensor, unmoved: Tensor, *, 
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, shape or device.
-        RuntimeError: backend="native" without kernels.
+        RuntimeError: backend="native" where the kernels cannot run.
     """
     check_tensor("photo", photo, ("H", "W", 3), (torch.uint8,))
     h, w = photo.shape[:2]
@@ -35,10 +35,11 @@ def composite(photo: Tensor, alpha: Tensor, warped: Tensor, unmoved: Tensor, *, 
     check_tensor("unmoved", unmoved, (3, h, w), floats)
     for name, value in (("alpha", alpha), ("warped", warped), ("unmoved", unmoved)):
         check_device(name, value, photo.device)
-    if runs_native(backend, photo.device) and not photo.is_cuda:
-        out: Tensor = (_composite_kernel if is_plain(photo, warped) else _composite)(photo, alpha, warped, unmoved)
+    tensors = photo, alpha, warped, unmoved
+    if runs_native(backend, *tensors) and not photo.is_cuda:
+        out: Tensor = (_composite_kernel if is_plain(*tensors) else _composite)(*tensors)
         return out
-    return composite_reference(photo, alpha, warped, unmoved)
+    return composite_reference(*tensors)
 
 
 def _composite_kernel(photo: Tensor, alpha: Tensor, warped: Tensor, unmoved: Tensor) -> Tensor:

@@ -48,14 +48,15 @@ def joint_sample(
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, shape, device or range.
-        RuntimeError: backend="native" without kernels.
+        RuntimeError: backend="native" where the kernels cannot run.
     """
     _check(image, origins, phase, gain, base, region)
     check_choice("kernel", kernel, KERNELS)
     check_choice("border", border, BORDERS)
-    native = runs_native(backend, image.device)
+    tensors = image, origins, gain, base, region
+    native = runs_native(backend, *tensors)
     if native and not image.is_cuda:
-        out: Tensor = (_joint_sample_kernel if is_plain(image, origins) else _joint_sample)(
+        out: Tensor = (_joint_sample_kernel if is_plain(*tensors) else _joint_sample)(
             image, origins, float(phase), gain, base, region, KERNELS.index(kernel), BORDERS.index(border)
         )
         return out

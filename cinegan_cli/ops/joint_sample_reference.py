@@ -31,11 +31,11 @@ def joint_sample_reference(
     for share, origin in zip((1 - phase, phase), origins, strict=True):
         if share != 0:
             positions = torch.stack([x, y]) + scale * _resize(origin, (height, width))  # [2, H, W]
-            out += share * sampler(image[None], positions[None])[0]
+            out = out + share * sampler(image[None], positions[None])[0]
     if gain is not None:
-        out *= _resize(gain[None], (height, width))
+        out = out * _resize(gain[None], (height, width))
     if base is not None:
-        out += _resize(base, (height, width))
+        out = out + _resize(base, (height, width))
     return out if region is None else out.where(region != 0, 0)
 
 

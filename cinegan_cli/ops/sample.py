@@ -8,7 +8,16 @@ import torch
 from torch import Tensor
 
 from cinegan_cli.ops._checks import check_choice, check_device, check_tensor, working_dtype
-from cinegan_cli.ops._native import Backend, is_plain, layout_of, run, runs_native, strided, strides_of
+from cinegan_cli.ops._native import (
+    Backend,
+    is_plain,
+    layout_of,
+    refuse_any_order,
+    run,
+    runs_native,
+    strided,
+    strides_of,
+)
 from cinegan_cli.ops.sample_reference import sample_reference
 
 Kernel = Literal["lanczos3", "bicubic"]
@@ -44,12 +53,13 @@ def sample(
     times as long with it as with bicubic (`examples/bench_sample.py`).
 
     Image and positions have gradients; second derivatives are refused. CPU results have the same bits for any number of
-    threads. The CUDA gradient of the image adds with atomics; under `torch.use_deterministic_algorithms(True)` the
-    reference, which is deterministic there, runs instead.
+    threads. The CUDA gradient of the image adds with atomics; where it is needed under
+    `torch.use_deterministic_algorithms(True)`, "auto" runs the reference, which is deterministic there, and "native"
+    raises. So too with forward-mode tangents and inside transforms of torch.func, which the kernels do not see.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, shape or device.
-        RuntimeError: backend="native" without kernels.
+        RuntimeError: backend="native" where the kernels cannot run.
     """
     check_tensor("image", image, ("B", "C", "H", "W"))
     if min(image.shape[1:]) < 1:
@@ -60,10 +70,7 @@ def sample(
     check_choice("border", border, BORDERS)
     dtype = working_dtype(image.dtype)
     arguments = image.to(dtype), positions.to(dtype)
-    native = runs_native(backend, image.device)
-    if native and image.is_cuda and backend == "auto" and image.requires_grad:
-        native = not torch.are_deterministic_algorithms_enabled()
-    if native:
+    if runs_native(backend, *arguments, adds_in_any_order=image.requires_grad and torch.is_grad_enabled()):
         kernel_of_choice = _sample_kernel if is_plain(*arguments) else _sample
         out: Tensor = kernel_of_choice(*arguments, KERNELS.index(kernel), BORDERS.index(border))
     else:
@@ -105,6 +112,8 @@ def _sample_backward(
     needs_positions: bool,
 ) -> tuple[Tensor, Tensor]:
     """The gradients asked for; an empty tensor for the other."""
+    if needs_image:
+        refuse_any_order(image)
     image = strided(image)
     image = image.contiguous(memory_format=layout_of(image))
     positions, grad = positions.contiguous(), strided(grad)

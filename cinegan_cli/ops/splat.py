@@ -37,12 +37,13 @@ def splat(
 
     All three inputs have gradients (a gather; where votes have kinks, at integer targets, the derivative is the one to
     the right and below); second derivatives are refused. CPU results have the same bits for any number of threads. The
-    CUDA kernel adds with atomics, in no fixed order; under `torch.use_deterministic_algorithms(True)` the reference,
-    which is deterministic there, runs instead.
+    CUDA kernel adds with atomics, in no fixed order; under `torch.use_deterministic_algorithms(True)` "auto" runs the
+    reference, which is deterministic there, and "native" raises. So too with forward-mode tangents and inside
+    transforms of torch.func, which the kernels do not see.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, shape or device.
-        RuntimeError: backend="native" without kernels.
+        RuntimeError: backend="native" where the kernels cannot run.
     """
     check_tensor("features", features, ("B", "C", "H", "W"))
     b, c, h, w = features.shape
@@ -54,10 +55,7 @@ def splat(
     check_device("weight", weight, features.device)
     dtype = working_dtype(features.dtype)
     arguments = features.to(dtype), displacement.to(dtype), weight.to(dtype)
-    native = runs_native(backend, features.device)
-    if native and features.is_cuda and backend == "auto" and torch.are_deterministic_algorithms_enabled():
-        native = False
-    if not native:
+    if not runs_native(backend, *arguments, adds_in_any_order=True):
         return splat_reference(*arguments)
     numerator, denominator = (_splat_kernel if is_plain(*arguments) else _splat)(*arguments)
     return numerator, denominator
