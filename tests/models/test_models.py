@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from cinegan_cli.errors import InputError, UsageError
-from cinegan_cli.models.pull import pull
+from cinegan_cli.models.download import download
 from cinegan_cli.models.store import cache_folder, installed, model_path, open_models
 from cinegan_cli.types import silent
 from tests.released_files import generator_file, mask_file, motion_file
@@ -91,7 +91,7 @@ def server() -> Iterator[Server]:
 
 
 def fetch(server: Server, path: Path, sha256: str | None = SHA256) -> None:
-    pull(server.address, path, sha256=sha256, progress=silent, pause=0.001)
+    download(server.address, path, sha256=sha256, progress=silent, pause=0.001)
 
 
 def test_a_cut_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_what_the_server_does_not_have(server: Server, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="404"):
         fetch(server, tmp_path / "f")
     with pytest.raises(UsageError, match="only http"):
-        pull("file:///etc/passwd", tmp_path / "f", sha256=None, progress=silent)
+        download("file:///etc/passwd", tmp_path / "f", sha256=None, progress=silent)
 
 
 def test_pull_installs_a_bundle(server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
