@@ -48,7 +48,8 @@ def download(
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise UsageError(f"{url}: no address to pull from: {error}; give one such as https://...") from error
         except OSError as error:
-            raise OutputError(f"{path}: cannot be written: {error.strerror}; free some space and pull again") from error
+            advice = "set CINEGAN_HOME to a folder with space that you may write, and pull again"
+            raise OutputError(f"{path}: cannot be written: {error.strerror or error}; {advice}") from error
 
 
 def _client() -> httpx.Client:
