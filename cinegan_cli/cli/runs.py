@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 SIDECAR_KEYS = {"cinegan", "photo", "options"}
 PATH_OPTIONS = tuple(f.name for f, hint in settings() if base_type(hint) is Path)
 MAYBE_PATHS = ("target", "models")  # a word of ours, or the name of a file
-STANDARD_INPUT = "-"  # as the name of a photo
 NOT_TAKEN = ("out", "overwrite", "seed")  # where to write is for who runs to say; version 0.1 had a seed to no effect
 
 
@@ -50,8 +49,7 @@ def resolve(
     if not merged.get("out"):
         if os.path.isdir(photo):  # False also for a name that the system cannot take
             raise UsageError(f"{photo} is a folder: name the folder of the loops with --out")
-        stem = "loop" if str(photo) == STANDARD_INPUT else photo.stem
-        merged["out"] = (Path(stem + (".gif" if merged.get("preset") == "gif" else ".mp4")),)
+        merged["out"] = (Path(photo.stem + (".gif" if merged.get("preset") == "gif" else ".mp4")),)
     return photo, Config.from_options(**merged)
 
 
@@ -191,7 +189,7 @@ def name_inside(folder: Path, path: Path) -> str | None:
     """The name of a file relative to `folder`, with slashes; None for one that lies elsewhere."""
     for absolute in (os.path.abspath, os.path.realpath):
         inner, outer = Path(absolute(path)), Path(absolute(folder))
-        if inner.is_relative_to(outer) and str(path) != STANDARD_INPUT:
+        if inner.is_relative_to(outer):
             return inner.relative_to(outer).as_posix()
     return None
 
@@ -221,8 +219,6 @@ def _names_file(name: str, value: object) -> bool:
 
 def _found(name: str, folders: Iterable[Path], settings_file: Path, advice: str) -> Path:
     """A file that the settings name, in the first of `folders` that has it. Raises `InputError`."""
-    if name == STANDARD_INPUT:
-        return Path(name)
     found = (folder / name for folder in folders)
     place = next((path for path in found if os.path.exists(path) and not os.path.isdir(path)), None)
     if place is None:
