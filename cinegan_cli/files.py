@@ -21,7 +21,7 @@ BYTE_ORDER_MARKS = (  # UTF-32 first: its little-endian mark begins with that of
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, UTF-16 or UTF-32 with a byte order mark, else in Latin-1; lines end in a line feed.
+    """The text of a file in UTF-8, in UTF-16 or UTF-32 with a byte order mark, else in Latin-1; lines end in \\n.
 
     Raises OSError, and UnicodeError (a ValueError) where the file does not hold what its mark says.
     """
@@ -39,18 +39,6 @@ def text_of(data: bytes) -> str:
         except UnicodeDecodeError:
             text = data.decode("latin-1")
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-@contextmanager
-def temporary_folder(prefix: str) -> Iterator[Path]:
-    """A folder that is removed at the end. Raises OutputError where the system has none to offer."""
-    try:
-        folder = tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
-    except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(f"no folder for temporary files: {reason}; set TMPDIR to one that you may write") from error
-    with folder as name:
-        yield Path(name)
 
 
 @contextmanager
@@ -76,3 +64,15 @@ def written(path: Path, advice: str = "choose another place") -> Iterator[Path]:
             yield part
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}; {advice}") from error
+
+
+@contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A folder that is removed at the end. Raises OutputError where the system has none to offer."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"no folder for temporary files: {reason}; set TMPDIR to one that you may write") from error
+    with folder as name:
+        yield Path(name)
