@@ -6,13 +6,20 @@ Nested frozen dataclasses; nothing here imports torch, so that `--help` answers 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
+from numbers import Real
 from pathlib import Path
 from types import MappingProxyType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
-from cinegan_cli.errors import UsageError
+from cinegan_cli.errors import UsageError, one_line
+
+if TYPE_CHECKING:
+    from cinegan_cli.types import MaskSource, MotionSource
+else:
+    MaskSource = MotionSource = Path  # all that the command line has; nothing is imported for --help
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -21,6 +28,10 @@ FRAME_RATE_OF_FILES = 30.0  # motion files hold px per frame at this rate (`docs
 
 def setting(default: Any, help: str, **extra: Any) -> Any:
     """A dataclass field with its help text; `extra` goes to the command line (metavar, minimum, maximum, ...).
+
+    `minimum` and `maximum` are the only place of a range. `older` maps words of earlier versions to those of today;
+    `number` says how a plain number is written where the setting is text; `array` marks a file whose values may be
+    given instead: of a "field" as an array, of a "picture" also as one of Pillow or as the bytes of a file.
 
     Where not every run reads a setting, `extra` also says which does: `read_by` maps facts of a run ("system", "mode",
     "warp", "loop", "output") to the values under which it is read; `needs` and `unless` name a setting that must be
@@ -44,7 +55,9 @@ class PhotoConfig:
         minimum=16,
         maximum=16384,
     )
-    aspect: str | None = setting(None, "Aspect ratio of the output, such as 9:16 or 16:9.", metavar="W:H")
+    aspect: str | None = setting(
+        None, "Aspect ratio of the output, such as 9:16 or 16:9.", metavar="W:H", number="{}:1"
+    )
     fit: Literal["crop", "pad"] = setting(
         "crop", "How a photo is brought to --aspect: cut the sides, or add background.", needs="aspect"
     )
@@ -58,6 +71,7 @@ class InversionConfig:
     backbone: Literal["auto", "pyramid", "stylecinegan"] = setting(
         "auto",
         "The system: Laplacian bands of the photo, or those of a generator; auto takes a generator that is installed.",
+        older=MappingProxyType({"stylegan2": "stylecinegan"}),
     )
     models: str | None = setting(
         None, "Set of models: a name from `cinegan models list`, or a bundle (.safetensors).", metavar="NAME|FILE"
@@ -112,11 +126,11 @@ class InversionConfig:
 class MaskConfig:
     """What moves."""
 
-    mask: Path | None = setting(
-        None, "Picture of what moves: white moves, black stays, grey moves slower.", metavar="FILE"
+    mask: MaskSource | None = setting(
+        None, "Picture of what moves: white moves, black stays, grey moves slower.", metavar="FILE", array="picture"
     )
-    freeze: Path | None = setting(
-        None, "Picture of what must stay still (white); it wins over the mask.", metavar="FILE"
+    freeze: MaskSource | None = setting(
+        None, "Picture of what must stay still (white); it wins over the mask.", metavar="FILE", array="picture"
     )
     move: Literal["sky", "water", "sky+water", "everything"] = setting(
         "sky+water", "What to animate when no --mask is given.", unless="mask"
@@ -130,8 +144,8 @@ class MaskConfig:
 class MotionConfig:
     """Where it moves, and how fast."""
 
-    motion: Path | None = setting(
-        None, "Motion field (.npy, .npz, .flo), px per frame at 30 fps on its own grid.", metavar="FILE"
+    motion: MotionSource | None = setting(
+        None, "Motion field (.npy, .npz, .flo), px per frame at 30 fps on its own grid.", metavar="FILE", array="field"
     )
     arrow: tuple[tuple[float, float, float, float], ...] = setting(
         (),
@@ -146,6 +160,7 @@ class MotionConfig:
         None,
         "One direction for all that moves: left, right, up, down, or an angle such as 210deg (0 is right, 90 up).",
         metavar="DIR",
+        number="{}",
     )
     motion_network: Path | None = setting(
         None,
@@ -231,6 +246,7 @@ class VideoConfig:
         None,
         "Largest size of each video file, such as 5MB; quality is lowered to fit.",
         metavar="SIZE",
+        number="{}",
         read_by={"output": (*LOSSY, ".apng")},
     )
     repeat: int = setting(1, "Cycles to write, for players that cannot loop.", minimum=1, maximum=1000)
@@ -285,9 +301,11 @@ class Config:
     def from_options(cls, **options: Any) -> Config:
         """The configuration for options named as on the command line (`max_side`, `out`, `speed`, ...).
 
-        A preset fills in what is not given. Raises `UsageError` for unknown names and for values out of range.
+        Names may have hyphens too. Numbers, points and words may be those of NumPy; `mask`, `freeze` and `motion` may
+        be arrays or pictures of Pillow. A preset fills in what is not given. Raises `UsageError` for unknown names and
+        for values out of range.
         """
-        given = {name: value for name, value in options.items() if value is not None}
+        given = {name.replace("-", "_"): value for name, value in options.items() if value is not None}
         merged = {**PRESETS.get(str(given.get("preset")), {}), **given}
         sections = {f.name: section_from(type(f.default), merged) for f in fields(cls)}
         if merged:
@@ -308,7 +326,7 @@ class Config:
             "loop": {self.render.loop},
             "output": {path.suffix.lower() for path in self.video.out},
         }
-        given = self.options()
+        given = {name for name, _ in self._given()}
         preset = PRESETS.get(str(self.video.preset), {})
         for name, extra in ((f.name, f.metadata) for f, _ in settings()):
             if name not in given or name in preset:
@@ -327,12 +345,19 @@ class Config:
                     raise UsageError(f"{option}: nothing in this run reads it; {_advice(fact, values, facts[fact])}")
 
     def options(self) -> dict[str, Any]:
-        """What differs from the defaults, as plain values that `from_options` takes and JSON can hold."""
-        return {
-            f.name: _plain(getattr(getattr(self, section), f.name))
-            for section, f in _located_settings()
-            if getattr(getattr(self, section), f.name) != f.default
-        }
+        """What differs from the defaults, as plain values that `from_options` takes and JSON can hold.
+
+        What was given as an array is left out: there is no file to name.
+        """
+        return {name: _plain(value) for name, value in self._given() if not (is_array(value) or is_picture(value))}
+
+    def _given(self) -> Iterator[tuple[str, Any]]:
+        """Name and value of every setting that differs from its default."""
+        for section in fields(self):
+            for f, _ in settings(type(section.default)):
+                value = getattr(getattr(self, section.name), f.name)
+                if is_array(value) or is_picture(value) or value != f.default:
+                    yield f.name, value
 
 
 def _advice(fact: str, values: tuple[str, ...], found: set[str]) -> str:
@@ -378,60 +403,118 @@ def base_type(hint: Any) -> Any:
 def checked(f: Field[Any], hint: Any, value: Any) -> Any:
     """`value` as the field's type. Raises `UsageError` naming the option, what it must be and what came."""
     option = "--" + f.name.replace("_", "-")
-    words = choices(hint)
-    if words and value not in words:
-        raise UsageError(f"{option} must be one of {', '.join(words)}, got {value!r}")
     kind = base_type(hint)
+    if kind is Path:
+        if "array" not in f.metadata:
+            return _checked_path(option, value)
+        return checked_source(option, value, pictures=f.metadata["array"] == "picture")
+    value = _unpacked(value)
+    if words := choices(hint):
+        return _checked_word(option, words, value, f)
     if get_origin(kind) is tuple:
         return _checked_tuple(option, kind, value)
-    if kind is Path:
-        return _checked_path(option, value)
     if kind in (int, float):
         return _checked_number(option, kind, value, f)
-    if kind in (bool, str) and not isinstance(value, kind):
-        raise UsageError(f"{option} must be {'true or false' if kind is bool else 'text'}, got {value!r}")
-    return value
+    if kind is bool and not isinstance(value, bool):
+        raise UsageError(f"{option} must be true or false, got {_shown(value)}")
+    return _checked_text(option, value, f) if kind is str else value
+
+
+def checked_source(option: str, value: Any, *, pictures: bool = True) -> Any:
+    """A file's name as a path; an array as it is, and with `pictures` one of Pillow or a file's bytes.
+
+    Raises `UsageError`.
+    """
+    if is_array(value) or (pictures and is_picture(value)):
+        return value
+    if not isinstance(value, str | os.PathLike):
+        kinds = "the name of a file, an array, a picture of Pillow or a file's bytes"
+        raise UsageError(f"{option} must be {kinds if pictures else 'a file or an array'}, got {_shown(value)}")
+    return _checked_path(option, value)
+
+
+def is_array(value: object) -> bool:
+    """Whether it is an array, told without importing numpy. Its numbers have no axes, and are none."""
+    return hasattr(type(value), "__array_interface__") and getattr(value, "shape", ()) != ()
+
+
+def is_picture(value: object) -> bool:
+    """Whether it is a picture of Pillow or the bytes of a file. Told by the type: asking a picture decodes it."""
+    return isinstance(value, bytes) or (
+        hasattr(type(value), "__array_interface__") and not hasattr(type(value), "shape")
+    )
+
+
+def _unpacked(value: Any) -> Any:
+    """Numbers and arrays of NumPy or torch as Python's numbers and lists; anything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") and hasattr(value, "dtype") else value
+
+
+def _shown(value: object) -> str:
+    """A value for a message: one line, not too long."""
+    text = one_line(repr(value))
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _checked_word(option: str, words: tuple[str, ...], value: Any, f: Field[Any]) -> str:
+    word = f.metadata.get("older", {}).get(value, value) if isinstance(value, str) else value
+    if word not in words:
+        raise UsageError(f"{option} must be one of {', '.join(words)}, got {_shown(value)}")
+    return str(word)
+
+
+def _checked_text(option: str, value: Any, f: Field[Any]) -> str:
+    if "number" in f.metadata and _is_number(value):
+        return str(f.metadata["number"].format(value))
+    if not isinstance(value, str | os.PathLike):
+        raise UsageError(f"{option} must be text, got {_shown(value)}")
+    return os.fspath(value)
 
 
 def _checked_number(option: str, kind: type, value: Any, f: Field[Any]) -> Any:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or (kind is int and not float(value).is_integer()):
-        raise UsageError(f"{option} must be {'a whole number' if kind is int else 'a number'}, got {value!r}")
+    named = "a whole number" if kind is int else "a number"
+    if not _is_number(value):
+        raise UsageError(f"{option} must be {named}, got {_shown(value)}")
     low, high = f.metadata.get("minimum", -math.inf), f.metadata.get("maximum", math.inf)
     if not low <= value <= high or math.isinf(value):  # also catches NaN
         wanted = f"between {low:g} and {high:g}" if high < math.inf else f"{low:g} or more"
-        raise UsageError(f"{option} must be {wanted}, got {value:g}")
+        raise UsageError(f"{option} must be {wanted}, got {_shown(value)}")
+    if kind(value) != value and kind is int:
+        raise UsageError(f"{option} must be {named}, got {_shown(value)}")
     return kind(value)
 
 
 def _checked_tuple(option: str, kind: Any, value: Any) -> Any:
-    """Tuples of paths, or of points and arrows."""
+    """Tuples of paths, or of points and arrows; one alone needs no list around it."""
     item = get_args(kind)[0]
-    if not isinstance(value, str | Path | list | tuple):
-        raise UsageError(f"{option} must be a list, got {value!r}")
-    values = (value,) if isinstance(value, str | Path) else tuple(value)
+    if item is Path and isinstance(value, str | os.PathLike):
+        value = (value,)
+    if not isinstance(value, list | tuple):
+        raise UsageError(f"{option} must be a list, got {_shown(value)}")
+    values = tuple(map(_unpacked, value))
     if item is Path:
         return tuple(_checked_path(option, v) for v in values)
     size = len(get_args(item))
+    if values and all(map(_is_number, values)):
+        values = (values,)
     try:
         numbers = tuple(tuple(float(x) for x in v) for v in values)
     except (TypeError, ValueError):
         numbers = ()
     if len(numbers) != len(values) or any(len(v) != size for v in numbers):
-        raise UsageError(f"{option} must be a list of {size} numbers each, got {value!r}")
+        raise UsageError(f"{option} must be a list of {size} numbers each, got {_shown(value)}")
     return numbers
 
 
 def _checked_path(option: str, value: Any) -> Path:
-    if not isinstance(value, str | Path):
-        raise UsageError(f"{option} must be the name of a file, got {value!r}")
-    return Path(value)
-
-
-def _located_settings() -> Iterator[tuple[str, Field[Any]]]:
-    for section in fields(Config):
-        for f, _ in settings(type(section.default)):
-            yield section.name, f
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(text, str) or "\0" in text:
+        raise UsageError(f"{option} must be the name of a file, got {_shown(value)}")
+    return Path(text)
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import tempfile
@@ -15,11 +16,11 @@ from typing import Any, Literal
 
 import torch
 
-from cinegan_cli import ops
+from cinegan_cli import __version__, ops
 from cinegan_cli.config import RenderConfig
 from cinegan_cli.errors import CineganError
 from cinegan_cli.measure import measure_loop
-from cinegan_cli.models import Listed, list_sets
+from cinegan_cli.models import Listed, cache_folder, list_sets
 from cinegan_cli.ops import backend_info
 from cinegan_cli.stages.bands import moving_layer, pyramid
 from cinegan_cli.stages.frames import matte
@@ -48,15 +49,14 @@ class Diagnosis:
 def diagnose() -> tuple[Diagnosis, ...]:
     """Everything `cinegan doctor` prints, in its order. Takes about a second after importing torch."""
     return (
-        Diagnosis(
-            "cinegan", "ok", f"{metadata.version('cinegan')}, Python {platform.python_version()}, {platform.platform()}"
-        ),
+        Diagnosis("cinegan", "ok", f"{__version__}, Python {platform.python_version()}, {platform.platform()}"),
         Diagnosis("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} CPU threads"),
         _native(),
         _cuda(),
         _ffmpeg(),
         _weights(),
         *map(_models, list_sets()),
+        _models_folder(),
         _heic(),
         _space(),
         _self_check(),
@@ -104,16 +104,30 @@ def _heic() -> Diagnosis:
     return Diagnosis("HEIC photos", "ok", f"pillow-heif {metadata.version('pillow-heif')}")
 
 
+def _models_folder() -> Diagnosis:
+    folder = cache_folder()
+    there = next((place for place in (folder, *folder.parents) if os.path.exists(place)), folder)
+    if os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK):
+        return Diagnosis("models folder", "ok", str(folder))
+    detail = f"{folder} cannot be written; to import models set CINEGAN_HOME to a folder that you may write"
+    return Diagnosis("models folder", "missing", detail)
+
+
 def _space() -> Diagnosis:
-    folder = Path(tempfile.gettempdir())
-    return Diagnosis("free disk", "ok", f"{shutil.disk_usage(folder).free / 1e9:.0f} GB in {folder}")
+    try:
+        folder = Path(tempfile.gettempdir())
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        reason = f"no folder for temporary files ({error.strerror or error})"
+        return Diagnosis("free disk", "missing", f"{reason}; `evaluate` and `data` need one: set TMPDIR")
+    return Diagnosis("free disk", "ok", f"{free / 1e9:.0f} GB in {folder}")
 
 
 def _self_check() -> Diagnosis:
     started = time.perf_counter()
     try:
         seam, moved = _tiny_loop()
-    except (CineganError, RuntimeError) as error:
+    except Exception as error:  # whatever it is, the rest is worth saying
         return Diagnosis("self-check", "broken", f"a tiny loop failed: {error}")
     took = time.perf_counter() - started
     good = SELF_CHECK_SEAM[0] <= seam <= SELF_CHECK_SEAM[1] and moved == 0

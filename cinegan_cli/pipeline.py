@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinegan_cli import ops
-from cinegan_cli.config import Config
-from cinegan_cli.errors import CheckError
+from cinegan_cli.config import Config, checked_source
+from cinegan_cli.errors import CheckError, InputError, UsageError
 from cinegan_cli.measure import LoopMeter, LoopReport, motion_findings
-from cinegan_cli.scene import input_files, prepare
+from cinegan_cli.scene import input_files, name_of, prepare
 from cinegan_cli.session import Session
 from cinegan_cli.stages.frames import matte
 from cinegan_cli.stages.video import (
@@ -30,7 +31,7 @@ from cinegan_cli.stages.video import (
     writes_frames,
 )
 from cinegan_cli.systems import choose_system, on_device
-from cinegan_cli.types import Scene
+from cinegan_cli.types import PhotoSource, Scene
 
 METER_SIDE = 1280  # px; of larger frames every second, third, ... pixel is measured: at 4K all would cost 8 s more
 
@@ -58,8 +59,8 @@ class Summary:
         return values
 
 
-def animate(photo: str | Path, config: Config, session: Session | None = None) -> Summary:
-    """Turn the photo into a loop and write it to every `config.video.out`.
+def animate(photo: str | PhotoSource, config: Config, session: Session | None = None) -> Summary:
+    """Turn the photo (a file, an array, or a picture of Pillow) into a loop and write it to every `config.video.out`.
 
     With a `session` its device, precision and threads are used, and models that it has opened are not opened again.
     Raises the errors of `cinegan_cli.errors`; after any of them no output is left behind. With `config.run.strict`
@@ -68,9 +69,10 @@ def animate(photo: str | Path, config: Config, session: Session | None = None) -
     """
     started = time.perf_counter()
     session = session or Session(config.run)
+    source: PhotoSource = checked_source("the photo", photo)
     with session.at_work():
-        check_plan(Path(photo), config, session)
-        scene = prepare(Path(photo), config, session)
+        check_plan(source, config, session)
+        scene = prepare(source, config, session)
         system = choose_system(config, session).name
         count = config.render.frames
         stride = -(-max(scene.photo.size) // METER_SIDE)
@@ -89,7 +91,7 @@ def animate(photo: str | Path, config: Config, session: Session | None = None) -
             fps=config.render.fps,
             count=count,
             config=config.video,
-            approve=(lambda: require_clean(meter.report(), config, Path(photo))) if config.run.strict else None,
+            approve=(lambda: require_clean(meter.report(), config, source)) if config.run.strict else None,
         )
     return Summary(
         size=size,
@@ -105,15 +107,21 @@ def animate(photo: str | Path, config: Config, session: Session | None = None) -
     )
 
 
-def require_clean(loop: LoopReport, config: Config, photo: Path) -> None:
+def require_clean(loop: LoopReport, config: Config, photo: PhotoSource) -> None:
     """Raise `CheckError` when the frames are not a clean loop. A dissolve's steps differ by design."""
     for finding in motion_findings(loop, exact=True) if config.render.loop == "flow" else ():
         if not finding.passed:
-            raise CheckError(f"{photo}: {finding.name}: {finding.sentence}; try --speed 0.5 or another --motion")
+            raise CheckError(
+                f"{name_of(photo)}: {finding.name}: {finding.sentence}; try --speed 0.5 or another --motion"
+            )
 
 
-def check_plan(photo: Path, config: Config, session: Session) -> None:
+def check_plan(photo: PhotoSource, config: Config, session: Session) -> None:
     """Refuse, before any work, what cannot be done: see `check_outputs` and `choose_system`."""
+    if isinstance(photo, Path) and os.path.isdir(photo):
+        raise InputError(f"{photo}: is a folder; `cinegan animate` takes folders, this takes one photo at a time")
+    if not config.video.out:
+        raise UsageError(f'{name_of(photo)}: nothing to write; name the loop with out, such as out="loop.mp4"')
     read = input_files(photo, config)
     keep_inputs(config.video.out, read)
     check_outputs(config.video, fps=config.render.fps)

@@ -16,10 +16,10 @@ from cinegan_cli.stages.motion import make_motion
 from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.stages.video import size_limit
 from cinegan_cli.systems import System, choose_system, restyled
-from cinegan_cli.types import Analysis, Mask, Motion, Photo, Scene
+from cinegan_cli.types import Analysis, Mask, Motion, Photo, PhotoSource, Scene
 
 
-def prepare(path: Path, config: Config, session: Session | None = None) -> Scene:
+def prepare(source: PhotoSource, config: Config, session: Session | None = None) -> Scene:
     """Read the photo, find what moves, where it moves and how it is to look.
 
     Raises `CheckError` for doubts about the mask under `config.run.strict`.
@@ -27,7 +27,7 @@ def prepare(path: Path, config: Config, session: Session | None = None) -> Scene
     session = session or Session(config.run)
     with session.at_work():
         system = choose_system(config, session)
-        photo, analysis, mask = _with_mask(path, config, session, system)
+        photo, analysis, mask = _with_mask(source, config, session, system)
         session.tell("finding how it moves")
         find_networks = partial(system.motion_networks, session)
         motion = make_motion(photo, mask, config.motion, session=session, find_networks=find_networks)
@@ -39,21 +39,21 @@ def prepare(path: Path, config: Config, session: Session | None = None) -> Scene
         return replace(scene, looks=looks) if config.style.cycle else restyled(scene, looks[-1])
 
 
-def prepare_mask(path: Path, config: Config, session: Session | None = None) -> tuple[Photo, Mask]:
+def prepare_mask(source: PhotoSource, config: Config, session: Session | None = None) -> tuple[Photo, Mask]:
     """The first stages alone: the photo, and what moves in it. Raises `CheckError` as `prepare` does."""
     session = session or Session(config.run)
     with session.at_work():
-        photo, _, mask = _with_mask(path, config, session, choose_system(config, session))
+        photo, _, mask = _with_mask(source, config, session, choose_system(config, session))
         return photo, mask
 
 
-def prepare_look(path: Path, config: Config, session: Session | None = None) -> Scene:
+def prepare_look(source: PhotoSource, config: Config, session: Session | None = None) -> Scene:
     """The photo in the look of `config.style`; nothing moves yet. Sky is told from land by the system's own means."""
     session = session or Session(config.run)
     with session.at_work():
         system = choose_system(config, session)
         session.tell("reading the photo")
-        photo = read_photo(path, config.photo)
+        photo = read_photo(source, config.photo)
         analysis = system.analyse(photo, config, session, vote=False)
         session.tell("changing the look")
         look = system.looks(photo, None, analysis, config.style, session)[-1]
@@ -61,22 +61,27 @@ def prepare_look(path: Path, config: Config, session: Session | None = None) -> 
         return restyled(Scene(photo, static, Motion(torch.zeros(2, 2, 2), "default"), analysis), look)
 
 
-def _with_mask(path: Path, config: Config, session: Session, system: System) -> tuple[Photo, Analysis, Mask]:
+def _with_mask(source: PhotoSource, config: Config, session: Session, system: System) -> tuple[Photo, Analysis, Mask]:
     session.tell("reading the photo")
-    photo = read_photo(path, config.photo, limit=size_limit(config))
+    photo = read_photo(source, config.photo, limit=size_limit(config))
     vote = needs_prediction(config.mask) and config.mask.mask_network is None
     analysis = system.analyse(photo, config, session, vote=vote)
     session.tell("finding what moves")
     mask = make_mask(photo, config.mask, session=session, votes=analysis.votes)
     if config.run.strict and mask.notices:
-        raise CheckError(f"{path}: {mask.notices[0]}")
+        raise CheckError(f"{name_of(source)}: {mask.notices[0]}")
     return photo, analysis, mask
 
 
-def input_files(photo: Path, config: Config) -> tuple[Path | None, ...]:
-    """The files that a run reads, None for those not given."""
+def name_of(source: PhotoSource) -> str:
+    """How messages call the photo."""
+    return str(source) if isinstance(source, Path) else "the photo"
+
+
+def input_files(photo: PhotoSource, config: Config) -> tuple[Path, ...]:
+    """The files that a run reads; what was given as an array or a picture is none."""
     target, models = (None if name is None else Path(name) for name in (config.style.target, config.inversion.models))
-    return (
+    sources = (
         photo,
         config.mask.mask,
         config.mask.freeze,
@@ -88,3 +93,4 @@ def input_files(photo: Path, config: Config) -> tuple[Path | None, ...]:
         models,
         target,
     )
+    return tuple(source for source in sources if isinstance(source, Path))

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
+from numpy.typing import NDArray
+from PIL.Image import Image
 from torch import Tensor
 
 Provenance = Literal["given", "predicted", "default"]
 Progress = Callable[[str, int, int], None]  # (what is being done, steps done, steps in all; 0 when unknown)
+
+PhotoSource: TypeAlias = Path | bytes | NDArray[Any] | Image  # a file, a pipe ("-" is standard input), or pixels
+MaskSource: TypeAlias = PhotoSource
+MotionSource: TypeAlias = Path | NDArray[Any]
 
 STATIC, SKY, WATER, MOVING, IGNORE = 0, 1, 2, 3, 255  # values of label pictures; MOVING: sky or water, not known which
 

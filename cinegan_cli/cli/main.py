@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import click
@@ -69,7 +70,18 @@ def cinegan(context: click.Context, traceback: bool) -> int:
 
 def main() -> NoReturn:
     """Entry point of the console script."""
+    print_anything()
     sys.exit(run(sys.argv[1:]))
+
+
+def print_anything() -> None:
+    """What the encoding of a stream lacks is printed escaped: no file's name may stop a command, least of all after it.
+
+    All that is printed goes through these two streams: results, notes, errors, help, progress and tables.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def run(arguments: list[str]) -> int:

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from cinegan_cli.cli.options import Printer, output_options
-from cinegan_cli.errors import ModelMissingError, UsageError
 
 
 @click.group(no_args_is_help=False)
@@ -121,31 +120,10 @@ def pull(source: str, name: str | None, sha256: str | None, offline: bool, quiet
 
     Goes on where a cut download stopped. Nothing else in cinegan opens a connection.
     """
-    from cinegan_cli.models import REGISTRY, model_path, record, require_sha256, verify_bundle
-    from cinegan_cli.models import pull as fetch
+    from cinegan_cli.models import pull_set
 
-    known = REGISTRY.get(source)
-    url = known.url if known else source
-    if known is None and "://" not in source:
-        raise UsageError(f"{source}: no known set ({', '.join(REGISTRY)}) and no address such as https://...")
-    name = name or (source if known else Path(source.rpartition("/")[2]).stem)
-    target = model_path(name)
-    if known and (url is None or offline):
-        files = ", ".join(known.files)
-        raise ModelMissingError(
-            f"{source}: bring {files} from {known.publisher}; then `cinegan models import FILE... --name {source}`"
-        )
-    if offline:
-        raise ModelMissingError(f"{source}: --offline: fetch it on another machine and put it at {target}")
-    assert url is not None
-    wanted = sha256 or (known.sha256 if known else None)
-    if wanted is not None:
-        require_sha256(wanted)
     printer = Printer(quiet, as_json)
-    temporary = target.with_name(target.name + ".pulled")
     with printer.progress() as progress:
-        fetch(url, temporary, sha256=wanted, progress=progress)
-    parts = verify_bundle(temporary)
-    temporary.replace(target)
-    record(target)
-    printer.result(f"{target}\n{name}: {', '.join(parts)}", {"path": str(target), "parts": list(parts)})
+        made = pull_set(source, name, sha256=sha256, offline=offline, progress=progress)
+    values = {"path": str(made.path), "parts": list(made.parts)}
+    printer.result(f"{made.path}\n{made.name}: {', '.join(made.parts)}", values)

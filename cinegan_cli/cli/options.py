@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,17 @@ class Numbers(click.ParamType[tuple[float, ...]]):
         return numbers
 
 
+class Words(click.Choice[str]):
+    """A choice of words; those of earlier versions are taken for what they are called today."""
+
+    def __init__(self, words: tuple[str, ...], older: Mapping[str, str]) -> None:
+        super().__init__(words)
+        self.older = older
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return super().convert(self.older.get(value, value), param, ctx)
+
+
 def config_options(*kinds: type, without: tuple[str, ...] = (), rendering: bool = True) -> Callable[[Command], Command]:
     """Decorator: one option for each setting of the given sections. They arrive as keywords, None when not given.
 
@@ -59,7 +70,7 @@ def _option(name: str, hint: Any, default: Any, extra: Any) -> Callable[[Command
     shown = "" if repeatable or default is None or kind is bool else f"  [default: {default}]"
     keywords: dict[str, Any] = {"help": extra["help"] + shown, "default": None, "metavar": extra.get("metavar")}
     if choices(hint):
-        keywords["type"] = click.Choice(choices(hint))
+        keywords["type"] = Words(choices(hint), extra.get("older", {}))
     elif repeatable:
         item = get_args(kind)[0]
         path = click.Path(path_type=Path)
@@ -113,10 +124,10 @@ class Printer:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[rate]}", markup=False),
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

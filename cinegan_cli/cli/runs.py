@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 from cinegan_cli.cli.options import Printer
 from cinegan_cli.config import PRESETS, PREVIEW, Config, base_type, settings
 from cinegan_cli.errors import InputError, OutputError, UsageError
-from cinegan_cli.files import written
+from cinegan_cli.files import read_text, written
 
 if TYPE_CHECKING:
     from cinegan_cli.pipeline import Summary
     from cinegan_cli.session import Session
 
 SIDECAR_KEYS = {"cinegan", "photo", "options"}
-# files that a sidecar names relative to its own folder; the last two only where they name a file
-PATH_OPTIONS = (*(f.name for f, hint in settings() if base_type(hint) is Path), "target", "models")
+PATH_OPTIONS = tuple(f.name for f, hint in settings() if base_type(hint) is Path)
+MAYBE_PATHS = ("target", "models")  # a word of ours, or the name of a file
+NOT_TAKEN = ("out", "overwrite", "seed")  # where to write is for who runs to say; version 0.1 had a seed to no effect
 
 
 def resolve(
@@ -27,12 +29,18 @@ def resolve(
 ) -> tuple[Path, Config]:
     """The photo and the whole configuration: options typed, over --preview, over --from, over a preset, over defaults.
 
-    Without --out the loop is named after the photo and put into the current folder.
+    Without --out the loop is named after the photo and put into the current folder. Files that --from names are looked
+    for beside it, in the current folder, and beside the photo typed. Raises `InputError` where they are in none.
     """
     saved: dict[str, Any] = {}
     if settings_file is not None:
         saved_photo, saved = read_sidecar(settings_file)
-        photo = photo or saved_photo
+        folders = (settings_file.parent, Path(), *([photo.parent] if photo else []))
+        saved = {name: value for name, value in saved.items() if name not in options}
+        for name, value in saved.items():
+            if _names_file(name, value):
+                saved[name] = _found(value, folders, settings_file, f"name it with --{name.replace('_', '-')}")
+        photo = photo or _found(saved_photo, folders, settings_file, "name the photo before --from")
     if photo is None:
         raise UsageError("no photo: name a photo or a folder, such as `cinegan animate photo.png --out loop.mp4`")
     merged = {**saved, **(PREVIEW if preview else {}), **options}
@@ -48,7 +56,10 @@ def resolve(
 def animate_one(
     photo: Path, config: Config, printer: Printer, *, sidecar: bool, dry_run: bool, session: Session | None = None
 ) -> None:
-    """Render one photo and print the summary. Raises `CheckError` under --strict when the loop is not clean."""
+    """Render one photo and print the summary. Raises `CheckError` under --strict when the loop is not clean.
+
+    Settings that cannot be saved beside a finished loop are no failure, but a note.
+    """
     from cinegan_cli.pipeline import animate, check_plan
     from cinegan_cli.scene import input_files
     from cinegan_cli.session import Session as open_session
@@ -67,7 +78,10 @@ def animate_one(
     with printer.progress() as progress, session.telling(progress):
         summary = animate(photo, config, session)
     if settings_path is not None:
-        write_sidecar(settings_path, photo, config)
+        try:
+            write_sidecar(settings_path, photo, config)
+        except OutputError as error:
+            printer.notice(f"the loop is finished, but its settings are not saved: {error}")
     for notice in summary.notices:
         printer.notice(notice)
     printer.result(describe(summary), summary.as_dict())
@@ -146,38 +160,71 @@ def _require_sidecar(path: Path) -> None:
 
 
 def write_sidecar(path: Path, photo: Path, config: Config) -> None:
-    """Save what `--from` needs, atomically. Files are named relative to the sidecar: nobody's home folder leaks."""
+    """Save what `--from` needs, atomically; no name of a folder outside the sidecar's own gets into it."""
     from cinegan_cli import __version__
 
-    options = config.options()
-    options.pop("out", None)
-    for name in PATH_OPTIONS:
-        if name in options and os.path.isfile(options[name]):
-            options[name] = os.path.relpath(options[name], path.parent)
-    options.pop("overwrite", None)
-    values = {"cinegan": __version__, "photo": os.path.relpath(photo, path.parent), "options": options}
+    options = {name: value for name, value in config.options().items() if name not in NOT_TAKEN}
+    for name in options.keys() & {*PATH_OPTIONS, *MAYBE_PATHS}:
+        if name in PATH_OPTIONS or os.path.isfile(options[name]):
+            options[name] = named_from(path.parent, Path(options[name]))
+    outputs = (name_inside(path.parent, out) for out in config.video.out)
+    values = {
+        "cinegan": __version__,
+        "photo": named_from(path.parent, photo),
+        "outputs": [name for name in outputs if name is not None],  # by which the run of a folder knows them
+        "options": options,
+    }
     with written(path, "use --no-sidecar to do without these settings") as part:
-        part.write_text(json.dumps(values, indent=2) + "\n")
+        part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def read_sidecar(path: Path) -> tuple[Path, dict[str, Any]]:
-    """The photo and options of a settings file. Raises `InputError` when it is not one."""
+def named_from(folder: Path, path: Path) -> str:
+    """How a file in `folder` names another: relative where that lies there or below, else by its bare name.
+
+    A relative name that leads out of the folder would tell where both lie, and there is none to another drive.
+    """
+    return name_inside(folder, path) or path.name
+
+
+def name_inside(folder: Path, path: Path) -> str | None:
+    """The name of a file relative to `folder`, with slashes; None for one that lies elsewhere."""
+    for absolute in (os.path.abspath, os.path.realpath):
+        inner, outer = Path(absolute(path)), Path(absolute(folder))
+        if inner.is_relative_to(outer):
+            return inner.relative_to(outer).as_posix()
+    return None
+
+
+def read_sidecar(path: Path) -> tuple[str, dict[str, Any]]:
+    """The photo's name and the options of a settings file. Raises `InputError` when it is not one."""
     try:
-        values = json.loads(path.read_text())
+        values = json.loads(read_text(path))
     except OSError as error:
         raise InputError(f"{path}: cannot read the settings: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: not a settings file of cinegan: no JSON; --from takes the .json beside a loop"
         ) from error
-    if not isinstance(values, dict) or set(values) != SIDECAR_KEYS or not isinstance(values["options"], dict):
+    kinds = {"cinegan": str, "photo": str, "options": dict}
+    if not isinstance(values, dict) or not all(isinstance(values.get(key), kind) for key, kind in kinds.items()):
         raise InputError(f"{path}: not a settings file of cinegan; --from takes the .json beside a loop")
-    options = dict(values["options"])
-    for name in PATH_OPTIONS:
-        moved = path.parent / str(options.get(name))
-        if name in options and (name not in ("target", "models") or moved.is_file()):
-            options[name] = str(moved)
-    return path.parent / str(values["photo"]), options
+    return values["photo"], {name: value for name, value in values["options"].items() if name not in NOT_TAKEN}
+
+
+def _names_file(name: str, value: object) -> bool:
+    """Whether a saved option is a file. Of `MAYBE_PATHS` what has an ending or a folder is; words of ours have none."""
+    if not isinstance(value, str):
+        return False
+    return name in PATH_OPTIONS or (name in MAYBE_PATHS and (Path(value).suffix != "" or Path(value).name != value))
+
+
+def _found(name: str, folders: Iterable[Path], settings_file: Path, advice: str) -> Path:
+    """A file that the settings name, in the first of `folders` that has it. Raises `InputError`."""
+    found = (folder / name for folder in folders)
+    place = next((path for path in found if os.path.exists(path) and not os.path.isdir(path)), None)
+    if place is None:
+        raise InputError(f"{settings_file}: {name}: no such file beside the settings or here; {advice}")
+    return place
 
 
 def with_outputs(config: Config, outputs: tuple[Path, ...]) -> Config:

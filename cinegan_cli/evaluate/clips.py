@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
@@ -22,6 +21,7 @@ from cinegan_cli.evaluate.photos import MASK_SUFFIXES, named
 from cinegan_cli.evaluate.protocol import Judges, Scenery, as_picture, compare, hole_rate, mean_figures, read_judges
 from cinegan_cli.evaluate.settings import EvaluateConfig
 from cinegan_cli.evaluate.tables import Column, Results, Table, Value
+from cinegan_cli.files import temporary_folder
 from cinegan_cli.measure import ClipMotion, Features, frechet_distance, measure_motion
 from cinegan_cli.pipeline import render
 from cinegan_cli.scene import prepare
@@ -103,11 +103,11 @@ def run_clips(
     clips = [open_clip(path, max_side=config.max_side, fps=config.fps) for path in find_clips(paths)]
     judges = read_judges(config)
     tally, left_out = Tally(), []
-    with tempfile.TemporaryDirectory(prefix="cinegan-evaluate-") as folder:
+    with temporary_folder("cinegan-evaluate-") as folder:
         cases = []
         for done, clip in enumerate(clips):
             progress("measuring the clips", done, len(clips))
-            case = _case(clip, Path(folder), config)
+            case = _case(clip, folder, config)
             if isinstance(case, Case):
                 cases.append(case)
             else:

@@ -13,7 +13,7 @@ from cinegan_cli.models.bundle import (
 from cinegan_cli.models.formats.stylecinegan import load_released
 from cinegan_cli.models.imports import import_files
 from cinegan_cli.models.lpips import NONE, find_lpips, lpips_files
-from cinegan_cli.models.pull import pull
+from cinegan_cli.models.pull import pull_set
 from cinegan_cli.models.registry import REGISTRY
 from cinegan_cli.models.store import (
     BUNDLE_KIND,
@@ -29,11 +29,8 @@ from cinegan_cli.models.store import (
     model_path,
     open_bundle,
     open_models,
-    record,
     remove,
-    require_sha256,
     verify,
-    verify_bundle,
 )
 
 __all__ = [
@@ -60,14 +57,11 @@ __all__ = [
     "open_bundle",
     "open_models",
     "pack",
-    "pull",
+    "pull_set",
     "read_bundle",
-    "record",
     "remove",
     "require_finite",
-    "require_sha256",
     "unpack",
     "verify",
-    "verify_bundle",
     "write_bundle",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from threading import RLock
 from typing import Any
 
 import torch
+from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
@@ -30,12 +32,29 @@ MOTIONS = ("sky", "water")
 
 
 def cache_folder() -> Path:
-    """`CINEGAN_HOME`, else `XDG_CACHE_HOME`/cinegan, else ~/.cache/cinegan."""
-    home = os.environ.get("CINEGAN_HOME")
-    if home:
-        return Path(home).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "cinegan"
+    """`CINEGAN_HOME`, else the system's folder for caches: ~/.cache/cinegan, or below an absolute `XDG_CACHE_HOME`.
+
+    Where this user has none that can be looked into, a place below `os.devnull`: nothing is ever there, and writing to
+    it is refused by the system as by any folder that cannot be written.
+    """
+    if home := os.environ.get("CINEGAN_HOME"):
+        return Path(os.path.expanduser(home))  # unlike Path's it leaves an unknown ~ as it is
+    with suppress(RuntimeError):  # no home folder, or so says platformdirs
+        folder = user_cache_path("cinegan", appauthor=False)
+        if folder.is_absolute() and _can_be_looked_into(folder):
+            return folder
+    return Path(os.devnull) / "cinegan"
+
+
+def _can_be_looked_into(folder: Path) -> bool:
+    """Whether one may ask what is there; a folder that is not there yet has nothing in it."""
+    try:
+        os.stat(folder / "models")
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def model_path(name: str) -> Path:
@@ -46,8 +65,12 @@ def model_path(name: str) -> Path:
 
 
 def installed() -> list[str]:
-    """Names of the sets that are installed, sorted."""
-    return sorted(path.stem for path in (cache_folder() / "models").glob(f"*{SUFFIX}"))
+    """Names of the sets that are installed, sorted; none where the folder is not there or cannot be read."""
+    try:
+        names = os.listdir(cache_folder() / "models")
+    except OSError:
+        return []
+    return sorted(Path(name).stem for name in names if name.endswith(SUFFIX) and not name.startswith("."))
 
 
 @dataclass(frozen=True)

@@ -78,12 +78,12 @@ class Workers:
     count: int
 
     @staticmethod
-    def join() -> Workers:
-        """Join the others of a torchrun, over nccl on CUDA, else gloo."""
+    def join(settings: LoopSettings) -> Workers:
+        """Join the others of a torchrun, over nccl when they train on CUDA, else gloo."""
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return Workers(0, 1)
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            dist.init_process_group("nccl" if device_of(settings).type == "cuda" else "gloo")
         return Workers(dist.get_rank(), dist.get_world_size())
 
     def any(self, mine: bool) -> bool:
@@ -94,8 +94,8 @@ class Workers:
         """The same figures, averaged over the processes."""
         if self.count == 1:
             return dict(mine)
-        own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        values = torch.tensor(list(mine.values()), device=own if dist.get_backend() == "nccl" else "cpu")
+        own = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        values = torch.tensor(list(mine.values()), device=own)
         dist.all_reduce(values)
         return dict(zip(mine, (values / self.count).tolist(), strict=True))
 
@@ -120,7 +120,7 @@ def run(task: Task, settings: LoopSettings, *, config: object, progress: Progres
     last checkpoint stays), UsageError when `work` holds another run or a step does not fit into memory, OutputError
     when it cannot be written, KeyboardInterrupt after a checkpoint when it is told to end.
     """
-    workers = Workers.join()
+    workers = Workers.join(settings)
     trainer = Trainer(task, settings, workers)
     trainer.open(config)
     saved = time.monotonic()
@@ -321,16 +321,23 @@ class Trainer:
 
 
 def set_up(settings: LoopSettings) -> torch.device:
-    """Threads, seed and determinism of this process; returns the device. Raises UsageError when it is not there."""
+    """Threads, seed and own device of this process; returns the device. Raises UsageError when it is not there."""
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
+    device = device_of(settings)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # else all processes of this machine meet on its first GPU
+    return device
+
+
+def device_of(settings: LoopSettings) -> torch.device:
+    """Where this process trains: under torchrun each has its own GPU. Raises UsageError when it is not there."""
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: not available here; leave it out to use the CPU")
-    wanted = "cuda" if settings.device == "auto" and torch.cuda.is_available() else settings.device
-    if wanted == "cuda":
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    return torch.device("cpu")
+    if settings.device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def precision(settings: LoopSettings, device: torch.device) -> AbstractContextManager[object]:

@@ -1,4 +1,4 @@
-"""The command line: help without heavy imports, the outputs of every command, settings files, presets, completion."""
+"""The command line: help without heavy imports, the outputs of every command, presets, completion."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from PIL import Image
 
 import cinegan_cli
 from cinegan_cli.cli.main import COMMANDS, cinegan, run
-from cinegan_cli.cli.runs import sidecar_path
-from cinegan_cli.config import Config
 from cinegan_cli.errors import ExitStatus, UsageError
 from cinegan_cli.evaluate.check import check_loop
 from tests.small_scene import ANIMATE, HEIGHT, MOTION, QUICK, WIDTH, invoke, pixels, texture, tree, write_scene
@@ -215,49 +213,12 @@ def test_story_preset_is_upright(folder: Path, capfd: Capture) -> None:
     assert check_loop(folder / "loop.mp4").loop.size == (26, HEIGHT)
 
 
-def test_settings_beside_the_loop_render_the_same_again(folder: Path, capfd: Capture) -> None:
-    options = f"--mask mask.png {MOTION} {QUICK} --speed 0.7 --anchor 30,20 --loop crossfade"
-    assert invoke(f"animate photo.png {options} --out one/%d.png", capfd).status == ExitStatus.OK
-    assert str(folder) not in (folder / "one.json").read_text()
-    assert invoke("animate --from one.json --out two/%d.png --no-sidecar", capfd).status == ExitStatus.OK
-    assert tree(folder / "one") == tree(folder / "two")
-    assert not (folder / "two.json").exists()
-    assert invoke("animate --from one.json --out three/%d.png --speed 0.2", capfd).status == ExitStatus.OK
-    assert tree(folder / "one") != tree(folder / "three")
-
-
-def test_a_reference_photo_is_found_from_another_folder(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
-) -> None:
-    Image.fromarray(texture()[:, ::-1].copy()).save("other.png")
-    arguments = f"style photo.png --target other.png --backbone pyramid {MOTION} {QUICK} --mask mask.png --out loop.gif"
-    assert invoke(arguments, capfd).status == ExitStatus.OK
-    assert json.loads(Path("loop.json").read_text())["options"]["target"] == "other.png"
-    (folder / "elsewhere").mkdir()
-    monkeypatch.chdir(folder / "elsewhere")
-    assert invoke("animate --from ../loop.json --out again.gif", capfd).status == ExitStatus.OK
-    assert Path("again.gif").read_bytes() == (folder / "loop.gif").read_bytes()
-
-
-def test_settings_of_frames_are_named_after_their_pattern() -> None:
-    names = {"loops/lake_%04d.png": "loops/lake.json", "frames/%d.png": "frames.json", "%d.png": "frames.json"}
-    assert {out: str(sidecar_path(Path(out))) for out in names} == names
-
-
 def test_a_still_and_a_loop_are_one_answer(folder: Path, capfd: Capture) -> None:
     outputs = "--out look.png --out look.gif --no-sidecar"
     outcome = invoke(f"style photo.png --target noir --mask mask.png {MOTION} {QUICK} {outputs} --json", capfd)
     still, loop = json.loads(outcome.stdout)
     assert still["outputs"] == ["look.png"]
     assert loop["frames"] == 3
-
-
-def test_settings_are_found_from_another_folder(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
-    assert invoke(f"{ANIMATE} --out one/loop.gif", capfd).status == ExitStatus.OK
-    (folder / "elsewhere").mkdir()
-    monkeypatch.chdir(folder / "elsewhere")
-    assert invoke("animate --from ../one/loop.json --out loop.gif", capfd).status == ExitStatus.OK
-    assert (folder / "elsewhere/loop.gif").read_bytes() == (folder / "one/loop.gif").read_bytes()
 
 
 def test_overwrite_replaces_the_loop_and_its_settings(folder: Path, capfd: Capture) -> None:
@@ -309,31 +270,6 @@ def test_doctor_says_what_runs(capfd: Capture) -> None:
     values = json.loads(outcome.stdout)
     assert outcome.status == ExitStatus.OK
     assert values["self-check"]["state"] == values["ffmpeg"]["state"] == "ok"
-
-
-# ---- the Python API
-
-
-def test_api_renders_and_returns_the_summary(folder: Path, capfd: Capture) -> None:
-    arrow = [(10, 10, 50, 12)]
-    summary = cinegan_cli.animate("photo.png", out="loop.gif", mask="mask.png", arrow=arrow, seconds=0.3, fps=10)
-    assert summary.outputs[0].path == Path("loop.gif")
-    assert (summary.size, summary.frames) == ((WIDTH, HEIGHT), 3)
-    assert capfd.readouterr() == ("", "")
-    config = Config.from_options(
-        out="again.gif", mask=folder / "mask.png", arrow=arrow, seconds=0.3, fps=10, overwrite=True
-    )
-    cinegan_cli.animate(folder / "photo.png", config)
-    assert (folder / "again.gif").read_bytes() == (folder / "loop.gif").read_bytes()
-
-
-def test_api_refuses_what_the_command_line_refuses(folder: Path) -> None:
-    with pytest.raises(UsageError, match="unknown option 'colour'"):
-        cinegan_cli.animate("photo.png", out="loop.mp4", colour="red")
-    with pytest.raises(UsageError, match="--mask must be the name of a file"):
-        cinegan_cli.animate("photo.png", out="loop.mp4", mask=5)
-    with pytest.raises(TypeError, match="config must be alone"):
-        cinegan_cli.animate("photo.png", Config(), out="loop.mp4")
 
 
 def test_python_m_runs_the_same_command() -> None:

@@ -16,6 +16,7 @@ from cinegan_cli.models.bundle import Bundle, write_bundle
 from cinegan_cli.models.lpips import NONE, find_lpips, read_lpips
 from cinegan_cli.models.store import BUNDLE_KIND, first_with, installed, model_path, open_models
 from cinegan_cli.nn.lpips import Backbone
+from cinegan_cli.session import Session
 from cinegan_cli.systems.stylecinegan.invert import choose_models
 from cinegan_cli.training.tasks.perceptual import edge_distance, perceptual_distance
 from tests.released_files import generator_file, lpips_files, lpips_states
@@ -73,10 +74,10 @@ def test_one_file_may_hold_both(backbone: Backbone, form: str, capfd: Capture) -
 def test_it_is_never_taken_for_a_generator(home: Path, capfd: Capture) -> None:
     lpips_files(Path())
     invoke("models import net.pth heads.pth --name a", capfd)
-    assert choose_models(InversionConfig()) is None
+    assert choose_models(InversionConfig(), Session()) is None
     assert open_models().name == "compact"
     with pytest.raises(ModelMissingError, match="no generator with its encoder"):
-        choose_models(InversionConfig(models="a"))
+        choose_models(InversionConfig(models="a"), Session())
     write_models(home / "models" / "whole.safetensors")
     assert open_models().name == "whole"
     found = first_with("lpips")

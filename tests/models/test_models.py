@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 import torch
 
 from cinegan_cli.errors import InputError, UsageError
-from cinegan_cli.models.pull import pull
+from cinegan_cli.models.download import download
 from cinegan_cli.models.store import cache_folder, installed, model_path, open_models
 from cinegan_cli.types import silent
 from tests.released_files import generator_file, mask_file, motion_file
@@ -43,6 +45,7 @@ class Server:
     ranges: bool = True
     status: int = 200
     tag: str = '"v1"'
+    shift: int = 0  # bytes by which the next part begins too late
     busy: int = 0  # answers of 503 before the first good one
     asked: list[str] = field(default_factory=list)
     address: str = ""
@@ -70,6 +73,7 @@ def server() -> Iterator[Server]:
             self.send_response(206 if start else 200)
             self.send_header("ETag", state.tag)
             if start:
+                start, state.shift = start + state.shift, 0
                 self.send_header("Content-Range", f"bytes {start}-{len(state.data) - 1}/{len(state.data)}")
             self.send_header("Content-Length", str(len(state.data) - start))
             self.end_headers()
@@ -91,7 +95,7 @@ def server() -> Iterator[Server]:
 
 
 def fetch(server: Server, path: Path, sha256: str | None = SHA256) -> None:
-    pull(server.address, path, sha256=sha256, progress=silent, pause=0.001)
+    download(server.address, path, sha256=sha256, progress=silent, pause=0.001)
 
 
 def test_a_cut_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
@@ -161,7 +165,66 @@ def test_what_the_server_does_not_have(server: Server, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="404"):
         fetch(server, tmp_path / "f")
     with pytest.raises(UsageError, match="only http"):
-        pull("file:///etc/passwd", tmp_path / "f", sha256=None, progress=silent)
+        download("file:///etc/passwd", tmp_path / "f", sha256=None, progress=silent)
+
+
+def answer_by(monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, httpx.Response]) -> list[str]:
+    """The internet, made up; returns the addresses asked for, as they come."""
+    asked: list[str] = []
+
+    def handle(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return answers[str(request.url)]
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle)
+    return asked
+
+
+def test_https_is_never_left_for_http(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secure, plain = "https://models.example/a", "http://models.example/a"
+    to = {address: httpx.Response(302, headers={"Location": address}) for address in (secure, plain)}
+    asked = answer_by(monkeypatch, {secure: to[plain], plain: httpx.Response(200, content=iter([DATA]))})
+    with pytest.raises(InputError, match="from https to http"):
+        download(secure, tmp_path / "f", sha256=SHA256, progress=silent, pause=0.001)
+    assert (asked, list(tmp_path.iterdir())) == ([secure], [])
+    answer_by(monkeypatch, {plain: to[secure], secure: httpx.Response(200, content=iter([DATA]))})
+    download(plain, tmp_path / "f", sha256=SHA256, progress=silent, pause=0.001)
+    assert (tmp_path / "f").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_file_without_end_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: bool) -> None:
+    pieces = iter([DATA] * 5)
+    headers = {"Content-Length": str(len(DATA) * 5)} if told else {}
+    answer_by(monkeypatch, {"https://a.example/a": httpx.Response(200, headers=headers, content=pieces)})
+    with pytest.raises(InputError, match="has more than"):
+        download("https://a.example/a", tmp_path / "f", sha256=None, progress=silent, most=3 * len(DATA))
+    assert not list(tmp_path.iterdir())
+    assert len(list(pieces)) >= (4 if told else 1)  # the rest was not asked for
+
+
+def test_another_part_than_asked_for_is_not_joined(server: Server, tmp_path: Path) -> None:
+    leave(server, tmp_path / "f.part", DATA[:1000])
+    server.shift = 7
+    fetch(server, tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == DATA
+    assert server.asked == ["bytes=1000-", ""]
+
+
+@pytest.mark.parametrize("address", ["http://a:port/", "http:///a", "https://"])
+def test_no_address(tmp_path: Path, address: str) -> None:
+    with pytest.raises(UsageError, match="no address"):
+        download(address, tmp_path / "f", sha256=None, progress=silent, pause=0.001)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "value"), [("SSL_CERT_FILE", "nowhere.pem"), ("HTTPS_PROXY", "gopher://a")])
+def test_an_environment_that_allows_no_connection(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="no connection can be made"):
+        download("https://a.example/a", tmp_path / "f", sha256=None, progress=silent, pause=0.001)
 
 
 def test_pull_installs_a_bundle(server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -234,8 +297,58 @@ def test_verify_notices_a_change(tmp_path: Path, capfd: pytest.CaptureFixture[st
 
 def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cache_folder() == tmp_path / "home"
+    monkeypatch.setenv("CINEGAN_HOME", "~no such user/a")
+    assert cache_folder() == Path("~no such user/a")
     monkeypatch.delenv("CINEGAN_HOME")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert cache_folder() == tmp_path / "xdg" / "cinegan"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder() == Path.home() / ".cache" / "cinegan"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep their caches elsewhere")
+@pytest.mark.parametrize("value", [None, "", "not/absolute"])
+def test_the_cache_folder_of_a_plain_linux(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str | None) -> None:
+    monkeypatch.delenv("CINEGAN_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if value is not None:
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+    assert cache_folder() == tmp_path / ".cache" / "cinegan"
+
+
+def homeless(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """A user without an entry and without HOME, as in many containers."""
+
+    def no_entry(number: int) -> None:
+        raise KeyError(number)
+
+    pwd = pytest.importorskip("pwd", reason="there are no entries on Windows")
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
+    monkeypatch.delenv("HOME", raising=False)
+
+
+def cache_is_a_file(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    (folder / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "file"))
+
+
+@pytest.mark.parametrize("gap", [homeless, cache_is_a_file])
+def test_without_a_place_for_models_all_goes_on_that_needs_none(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    gap: Callable[[pytest.MonkeyPatch, Path], None],
+) -> None:
+    generator_file(tmp_path / "g.pt")
+    monkeypatch.delenv("CINEGAN_HOME")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    gap(monkeypatch, tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert (installed(), open_models().name, open_models("compact").name) == ([], "compact", "compact")
+    assert invoke("models list", capfd).status == 0
+    assert json.loads(invoke("doctor --json", capfd).stdout)["models folder"]["state"] == "missing"
+    for command in ("models import g.pt", "models pull http://127.0.0.1:9/a.safetensors"):
+        outcome = invoke(command, capfd)
+        assert outcome.status == 5
+        assert len(outcome.complaints) == 1
+        assert "CINEGAN_HOME" in outcome.complaints[0]
+    assert sorted(tmp_path.rglob("*")) == before

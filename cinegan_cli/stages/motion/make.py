@@ -122,9 +122,7 @@ def _towards(velocity: Tensor, direction: str) -> Tensor:
 
 
 def _check_options(config: MotionConfig) -> None:
-    """Raise UsageError for settings that are out of range or exclude each other."""
-    if not (math.isfinite(config.speed) and config.speed > 0):
-        raise UsageError(f"--speed {config.speed:g}: must be more than 0, or nothing would move")
+    """Raise UsageError for settings that exclude each other."""
     drawn = bool(config.arrow or config.hints)
     chosen = {"--motion": config.motion is not None, "--direction": config.direction is not None}
     chosen["--arrow/--hints"] = drawn

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from cinegan_cli.config import FRAME_RATE_OF_FILES, VideoConfig
+from cinegan_cli.files import temporary_folder
 from cinegan_cli.stages.video import reduced, write_loop
 from cinegan_cli.training.data.folder import DataSet, MotionSample, Row
 from cinegan_cli.training.data.scenes import Scene
@@ -61,8 +61,8 @@ def encoded(scene: Scene) -> bytes:
     size = scene.width // FINER, scene.height // FINER
     count = round(CLIP_SECONDS * CLIP_RATE)
     frames = (reduced(scene.at(n / CLIP_RATE), size) for n in range(count))
-    with tempfile.TemporaryDirectory(prefix="cinegan-synthetic-") as folder:
-        path = Path(folder) / "clip.mp4"
+    with temporary_folder("cinegan-synthetic-") as folder:
+        path = folder / "clip.mp4"
         write_loop(frames, size=size, fps=CLIP_RATE, count=count, config=VideoConfig(out=(path,)))
         return path.read_bytes()
 
