@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
+from numpy.typing import NDArray
+from PIL.Image import Image
 from torch import Tensor
 
 Provenance = Literal["given", "predicted", "default"]
 Progress = Callable[[str, int, int], None]  # (what is being done, steps done, steps in all; 0 when unknown)
+
+PhotoSource: TypeAlias = Path | bytes | NDArray[Any] | Image  # a file, a pipe ("-" is standard input), or pixels
+MaskSource: TypeAlias = PhotoSource
+MotionSource: TypeAlias = Path | NDArray[Any]
 
 STATIC, SKY, WATER, MOVING, IGNORE = 0, 1, 2, 3, 255  # values of label pictures; MOVING: sky or water, not known which
 
@@ -30,7 +37,8 @@ class Photo:
     `pixels_u8` is the same picture as uint8 [H, W, 3]: what static pixels of every frame are copied from.
     `window` says where the output lies in the upright source file: (x, y, width, height) in source pixels, so that
     coordinates and masks given for the file can be mapped; parts outside the file (`--fit pad`) are background.
-    `source_size` is the (width, height) of the upright file. `notices` are sentences for the user.
+    `source_size` is the (width, height) of the upright file, `name` how it is called. `notices` are sentences for the
+    user.
     """
 
     pixels: Tensor
@@ -38,6 +46,7 @@ class Photo:
     source_size: tuple[int, int]
     window: tuple[float, float, float, float]
     notices: tuple[str, ...] = ()
+    name: str = ""
 
     @property
     def size(self) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 from cinegan_cli.config import PhotoConfig
 from cinegan_cli.errors import CineganError, InputError, UsageError
 from cinegan_cli.stages.photo.colour import parse_colour
-from cinegan_cli.stages.photo.decode import MOST_PIXELS
+from cinegan_cli.stages.photo.identify import MOST_PIXELS
 from cinegan_cli.stages.photo.read import read_grey, read_photo
 from cinegan_cli.stages.photo.window import parse_aspect
 
