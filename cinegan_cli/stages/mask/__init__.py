@@ -1,7 +1,7 @@
 """Stage 2: what moves."""
 
 from cinegan_cli.stages.mask.cleanup import clean, reassign_patches
-from cinegan_cli.stages.mask.given import GivenMask, read_for_photo, read_given
+from cinegan_cli.stages.mask.given import GivenMask, read_for_photo, read_given, read_mask
 from cinegan_cli.stages.mask.make import make_mask, needs_prediction
 from cinegan_cli.stages.mask.matting import refine
 from cinegan_cli.stages.mask.network import WEIGHTS, predict, read_networks
@@ -18,6 +18,7 @@ __all__ = [
     "predict",
     "read_for_photo",
     "read_given",
+    "read_mask",
     "read_networks",
     "reassign_patches",
     "refine",

@@ -41,12 +41,12 @@ def read_given(source: MaskSource, photo: Photo, option: str) -> GivenMask:
     """A mask at the photo's pixels: a picture (`meaning` says how it is read), or outlines of labelme or CVAT.
 
     `source` is a file, a pipe or "-", the bytes of a file, a Pillow picture, or an array [H, W], [H, W, 3] or
-    [H, W, 4] of bool, integers or floats in [0, 1]. A mask with the aspect of the source file is cut like the photo was (`photo.window`); one with the aspect of the
-    output is only resized. `option` is the option's name for messages. Raises InputError when the file cannot be read
-    or has neither aspect.
+    [H, W, 4] of bool, integers or floats in [0, 1]. A mask with the aspect of the source file is cut like the photo was
+    (`photo.window`); one with the aspect of the output is only resized. `option` is the option's name for messages.
+    Raises InputError when the mask cannot be read or has neither aspect.
     """
     name = name_of(source)
-    values, notices = _read(source, photo)
+    values, notices = read_mask(source, photo)
     size, whole = (values.shape[1], values.shape[0]), photo.source_size
     if _same_aspect(size, whole):
         fitted = _through_window(values, photo)
@@ -60,8 +60,8 @@ def read_given(source: MaskSource, photo: Photo, option: str) -> GivenMask:
     return GivenMask(fitted, notices + doubts(values, Path(name).name, option))
 
 
-def _read(source: MaskSource, photo: Photo) -> tuple[Floats, tuple[str, ...]]:
-    """The mask at its own size, and notices."""
+def read_mask(source: MaskSource, photo: Photo | None = None) -> tuple[Floats, tuple[str, ...]]:
+    """A mask [h, w] at its own size, and notices; outlines may need the photo they were drawn on. Raises InputError."""
     if isinstance(source, Path | bytes):
         file = source_of(source)
         with file.open() as opened:

@@ -123,16 +123,27 @@ def _of_colours(colour: Integers, white: int, indices: npt.NDArray[np.uint8] | N
         coloured, what = (colour.any(2), "black") if black else (np.asarray(indices) > 0, "its first colour")
         if indices is not None and indices.max() == IGNORE:
             coloured, what = coloured & (indices != IGNORE), f"{what} and number 255 (unknown)"
-        return coloured.astype(np.float32), (f"{name} shows classes by colour: all but {what} is taken as white.",)
+        return np.asarray(coloured, np.float32), (f"{name} shows classes by colour: all but {what} is taken as white.",)
+    full = _one_paint(sample, white)
+    if full is not None:
+        values = np.minimum(colour.max(2).astype(np.float32) / np.float32(full), np.float32(1))
+        notice = f"{name} is painted in one colour on black: that colour is taken as white."
+        return np.asarray(values, np.float32), (notice,)
+    notice = f"{name} is in colour: its brightness is taken as the mask; better paint it in white on black."
+    return _luminance(colour, white), (notice,)
+
+
+def _one_paint(sample: Integers, white: int) -> float | None:
+    """The strength of paint of one saturated hue on black, where pixels [n, 3] are nearly all either; else None."""
     strength = sample.max(1) / np.float32(white)
-    bright = sample[strength > 0.3] / sample[strength > 0.3].max(1, keepdims=True).astype(np.float32)
-    if (strength < DARK).mean() > 0.01 and len(bright) and float(bright.std(0).max()) < 0.1:
-        full = np.float32(max(np.percentile(strength[strength > 0.3], 90), 0.3) * white)
-        values = np.minimum(colour.max(2).astype(np.float32) / full, 1)
-        return values, (f"{name} is painted in one colour on black: that colour is taken as white.",)
-    return _luminance(colour, white), (
-        f"{name} is in colour: its brightness is taken as the mask; better paint it in white on black.",
-    )
+    painted = sample[strength > 0.3].astype(np.float32)
+    if not len(painted) or float((strength < DARK).mean()) < 0.01:
+        return None
+    hues = painted / painted.max(1, keepdims=True)
+    full = float(np.percentile(painted.max(1), 90))
+    soft = float(((strength > DARK) & (strength * white < 0.8 * full)).mean())
+    one_hue = float(hues.std(0).max()) < 0.1 and float(hues.mean(0).min()) < 0.6
+    return full if one_hue and soft < 0.3 else None
 
 
 def _packed(sample: Integers) -> npt.NDArray[Any]:

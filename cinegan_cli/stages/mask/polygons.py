@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ Floats = npt.NDArray[Any]  # float32
 
 BACKGROUND = ("_background_", "__ignore__", "background")  # labels of what is no object
 LARGEST = 16384  # px: longest side of a picture that outlines are drawn on
+FINE, MOST_DRAWN = 4, 100_000_000  # outlines are drawn this many times larger, up to so many px
 FRACTION = 4  # bits of a pixel to which OpenCV draws
 DAMAGED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError, OSError)
 
@@ -48,7 +50,7 @@ def is_drawing(head: bytes) -> bool:
     return text.lstrip()[:1] in ("{", "[", "<")
 
 
-def read_drawing(data: bytes, name: str, photo: Photo) -> tuple[Floats, tuple[str, ...]]:
+def read_drawing(data: bytes, name: str, photo: Photo | None) -> tuple[Floats, tuple[str, ...]]:
     """The inside of all outlines [h, w], 1 inside and 0 outside, and a notice that says what they were called.
 
     Raises InputError, with the file's `name`, for what is neither labelme's nor CVAT's, or holds no outline.
@@ -70,11 +72,13 @@ def read_drawing(data: bytes, name: str, photo: Photo) -> tuple[Floats, tuple[st
     return values, (f"{Path(name).name}: what is inside its {outlines} ({shown}) is taken as white.",)
 
 
-def _labelme(text: str, photo: Photo) -> Drawing:
+def _labelme(text: str, photo: Photo | None) -> Drawing:
     """Polygons, rectangles, circles and masks; lines and points are for `--hints`."""
     drawing = json.loads(text)
     width, height = drawing.get("imageWidth"), drawing.get("imageHeight")
-    size = _size(width or photo.source_size[0], height or photo.source_size[1])
+    if photo is not None and not (width and height):
+        width, height = photo.source_size
+    size = _size(width, height)
     polygons, bitmaps, labels = [], [], []
     for shape in drawing["shapes"]:
         kind, label = str(shape.get("shape_type") or "polygon"), str(shape.get("label", ""))
@@ -88,14 +92,14 @@ def _labelme(text: str, photo: Photo) -> Drawing:
             polygons.append(_box(*points[0], *points[1]))
         elif kind == "circle":
             radius = float(np.hypot(*(points[1] - points[0])))
-            polygons.append(_ellipse(*points[0], radius, radius))
+            polygons.append(_ellipse(points[0, 0], points[0, 1], radius, radius))
         else:
             polygons.append(points)
         labels.append(label)
     return Drawing(size, tuple(polygons), tuple(bitmaps), tuple(dict.fromkeys(labels)))
 
 
-def _cvat(text: str, photo: Photo) -> Drawing:
+def _cvat(text: str, photo: Photo | None) -> Drawing:
     """Polygons, boxes, ellipses and masks of the picture that has the photo's name, or of the only one."""
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise InputError("is XML with a document type, which CVAT does not write; export it again")
@@ -104,8 +108,8 @@ def _cvat(text: str, photo: Photo) -> Drawing:
     if root.tag != "annotations" or not pictures:
         raise InputError("holds no annotated picture; export it as CVAT for images")
     if len(pictures) > 1:
-        stem = Path(photo.name).stem
-        named = [each for each in pictures if photo.name and Path(each.get("name", "")).stem == stem]
+        stem = "" if photo is None else Path(photo.name).stem
+        named = [each for each in pictures if stem and Path(each.get("name", "")).stem == stem]
         if len(named) != 1:
             raise InputError(f"is about {len(pictures)} pictures, none or several called {stem or 'so'}; export one")
         pictures = named
@@ -142,12 +146,14 @@ def _run_lengths(shape: ElementTree.Element) -> tuple[int, int, npt.NDArray[np.b
 
 
 def _drawn(drawing: Drawing) -> Floats:
-    """1 inside, 0 outside, at the size of the drawing."""
+    """1 inside, 0 outside, between along the edges, at the size of the drawing."""
     width, height = drawing.size
-    canvas = np.zeros((height, width), np.uint8)
+    fine = max(1, min(FINE, math.isqrt(MOST_DRAWN // (width * height))))  # OpenCV fills all px that an edge touches
+    canvas = np.zeros((height * fine, width * fine), np.uint8)
     for polygon in drawing.polygons:
-        corners = np.round((np.clip(polygon, -LARGEST, 2 * LARGEST) - 0.5) * 2**FRACTION).astype(np.int32)
-        cv2.fillPoly(canvas, [corners], 255, lineType=cv2.LINE_8, shift=FRACTION)
+        corners = np.clip(polygon, -LARGEST, 2 * LARGEST) * fine - 0.5
+        cv2.fillPoly(canvas, [np.round(corners * 2**FRACTION).astype(np.int32)], 255, cv2.LINE_8, FRACTION)
+    canvas = np.asarray(cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     for left, top, bitmap in drawing.bitmaps:
         rows = slice(max(0, top), min(height, top + bitmap.shape[0]))
         columns = slice(max(0, left), min(width, left + bitmap.shape[1]))

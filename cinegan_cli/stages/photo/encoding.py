@@ -79,10 +79,9 @@ def _measured(image: Image.Image, name: str) -> Told:
     if not 0.1 <= gamma <= 5 or len(given) != 8 or not light.is_usable(primaries := given):
         return None, (f"{name} has impossible values for its colours (gAMA, cHRM): {SUFFIX}",)
     common = all(abs(a - b) < 0.002 for a, b in zip(primaries, light.SRGB, strict=True))
-    curve = light.srgb_curve if abs(gamma * 2.2 - 1) < 0.03 else light.power(1 / gamma)
-    if common and curve is light.srgb_curve:
+    if common and abs(gamma * 2.2 - 1) < 0.03:  # what writers of sRGB put there
         return None, ()
-    return Encoding(f"gamma {gamma:g}", light.SRGB if common else primaries, curve), ()
+    return Encoding(f"gamma {gamma:g}", light.SRGB if common else primaries, light.power(1 / gamma)), ()
 
 
 def _exif(image: Image.Image, name: str) -> Told:

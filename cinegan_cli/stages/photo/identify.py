@@ -32,8 +32,6 @@ def opened(source: Source) -> Iterator[Image.Image]:
         except InputError:
             raise
         except Exception as error:  # Pillow's parsers raise nearly anything on damaged headers
-            if isinstance(error, Warning):
-                raise  # whoever made warnings errors wants to see them
             raise InputError(
                 f"{source.name}: the picture is damaged: {reason(error)}; export or copy it again"
             ) from None

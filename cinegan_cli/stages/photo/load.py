@@ -70,8 +70,8 @@ def decoding(name: str) -> Iterator[None]:
     """Turns whatever a decoder raises on a damaged file into one `InputError`."""
     try:
         yield
-    except (InputError, Warning):
-        raise  # a warning: whoever made them errors wants to see them
+    except InputError:
+        raise
     except MemoryError:
         raise InputError(f"{name}: not enough memory to decode the picture; scale it down first") from None
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
@@ -81,10 +81,8 @@ def decoding(name: str) -> Iterator[None]:
 def load_picture(image: Image.Image, name: str, *, convert_profile: bool) -> Loaded:
     """A Pillow picture, which is left as it is."""
     with decoding(name):
-        copied = image.copy()
-        turn = orientation(image)
-        grey = oriented(deep_grey(copied)[:, :, None], turn) if copied.mode in DEEP_GREY else None
-        turned = copied if grey is not None else ImageOps.exif_transpose(copied)
+        grey = oriented(deep_grey(image)[:, :, None], orientation(image)) if image.mode in DEEP_GREY else None
+        turned = image.copy() if grey is not None else ImageOps.exif_transpose(image)  # a copy either way
         profile = image.info.get("icc_profile") if convert_profile else None
         encoding, told = None, tuple[str, ...]()
         if convert_profile and profile is None and image.mode not in ("CMYK", "LAB"):
