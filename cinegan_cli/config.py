@@ -326,13 +326,13 @@ class Config:
             "loop": {self.render.loop},
             "output": {path.suffix.lower() for path in self.video.out},
         }
-        given = {name for name, _ in self._given()}
+        given = dict(self._given())
         preset = PRESETS.get(str(self.video.preset), {})
         for name, extra in ((f.name, f.metadata) for f, _ in settings()):
             if name not in given or name in preset:
                 continue
             option = "--" + name.replace("_", "-")
-            if isinstance(given[name], str | float) and not isinstance(given[name], bool):
+            if isinstance(given[name], str | int | float) and given[name] is not True:
                 option += f" {given[name]}"
             if "unless" in extra and extra["unless"] in given:
                 raise UsageError(f"{option}: nothing reads it beside --{extra['unless']}; leave one of them out")

@@ -1,16 +1,19 @@
-"""Files that appear whole or not at all, text of any encoding, folders for what is temporary."""
+"""Files that appear whole or not at all; text and pipes, whatever wrote them; folders for what is temporary."""
 
 from __future__ import annotations
 
 import codecs
 import os
+import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cinegan_cli.errors import OutputError
+from cinegan_cli.errors import InputError, OutputError
 
+MOST_PIPED = 512 * 2**20  # bytes; more through a pipe is no picture
 BYTE_ORDER_MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -39,6 +42,39 @@ def text_of(data: bytes) -> str:
         except UnicodeDecodeError:
             text = data.decode("latin-1")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def is_stream(path: Path) -> bool:
+    """Whether `path` can be read only once, from its start to its end: a pipe, or "-", standard input."""
+    if str(path) == "-":
+        return True
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
+
+
+def read_stream(path: Path) -> bytes:
+    """All that comes through a pipe or standard input. Raises InputError when nothing does, or over 512 MB."""
+    name = "standard input" if str(path) == "-" else str(path)
+    try:
+        if str(path) == "-":
+            if sys.stdin is None or sys.stdin.isatty():
+                raise InputError("-: nothing is piped in; give a file, or another program's output: ... | cinegan ...")
+            data = sys.stdin.buffer.read(MOST_PIPED + 1)
+        else:
+            with path.open("rb") as pipe:
+                if pipe.isatty():
+                    raise InputError(f"{path}: is a terminal, not a file; give a file, or pipe one in")
+                data = pipe.read(MOST_PIPED + 1)
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror or error}); give a file") from error
+    if not data:
+        raise InputError(f"{name}: nothing came through the pipe, or it was read before; give a file")
+    if len(data) > MOST_PIPED:
+        raise InputError(f"{name}: more than {MOST_PIPED // 2**20} MB came through the pipe; give a file")
+    return data
 
 
 @contextmanager

@@ -37,7 +37,8 @@ class Photo:
     `pixels_u8` is the same picture as uint8 [H, W, 3]: what static pixels of every frame are copied from.
     `window` says where the output lies in the upright source file: (x, y, width, height) in source pixels, so that
     coordinates and masks given for the file can be mapped; parts outside the file (`--fit pad`) are background.
-    `source_size` is the (width, height) of the upright file. `notices` are sentences for the user.
+    `source_size` is the (width, height) of the upright file, `name` how it is called. `notices` are sentences for the
+    user.
     """
 
     pixels: Tensor
@@ -45,6 +46,7 @@ class Photo:
     source_size: tuple[int, int]
     window: tuple[float, float, float, float]
     notices: tuple[str, ...] = ()
+    name: str = ""
 
     @property
     def size(self) -> tuple[int, int]:

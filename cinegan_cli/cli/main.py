@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -71,6 +73,9 @@ def cinegan(context: click.Context, traceback: bool) -> int:
 def main() -> NoReturn:
     """Entry point of the console script."""
     print_anything()
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # this process is ours: libraries' remarks on odd files are not for users
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     sys.exit(run(sys.argv[1:]))
 
 

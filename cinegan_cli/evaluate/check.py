@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from cinegan_cli.config import PhotoConfig
 from cinegan_cli.errors import InputError
 from cinegan_cli.measure import Finding, LoopMeter, LoopReport, check_container, motion_findings, static_findings
-from cinegan_cli.stages.photo import read_grey, read_photo
+from cinegan_cli.stages.mask import read_mask
+from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.stages.video import is_lossless, is_pattern, read_frames
 from cinegan_cli.types import Photo
 
@@ -65,7 +66,7 @@ def _fitted(path: Path, photo: Photo, size: tuple[int, int]) -> Frame:
 
 
 def _fitted_mask(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
-    values = read_grey(path)
+    values, _ = read_mask(path)
     _check_aspect(path, (values.shape[1], values.shape[0]), size)
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
 

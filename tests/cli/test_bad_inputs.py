@@ -127,7 +127,7 @@ CASES = [
     Case("freeze missing", f"{LOOP} --freeze bad.png", INPUT, "no such file"),
     # ---- the motion
     Case("motion missing", f"{MOVE} bad.npy", INPUT, "no such motion file"),
-    Case("NaN motion", f"{MOVE} bad.npy", INPUT, "1 of 96 values are NaN", array("bad.npy", field(np.nan))),
+    Case("NaN motion", f"{MOVE} bad.npy", INPUT, "all of its cells are NaN", array("bad.npy", field() * np.nan)),
     Case("infinite motion", f"{MOVE} bad.npy", INPUT, "infinite", array("bad.npy", field(np.inf))),
     Case("motion beyond all bounds", f"{MOVE} bad.npy", INPUT, "1e+30 px per frame", array("bad.npy", field(1e30))),
     Case("wrong .npy shape", f"{MOVE} bad.npy", INPUT, "[3, 4, 5]", array("bad.npy", field(1, 3, 4, 5))),

@@ -21,8 +21,6 @@ from cinegan_cli.stages.mask.matting import refine
 from cinegan_cli.stages.mask.picture import mask_to_u8, overlay
 from cinegan_cli.types import Photo
 
-CPU = torch.device("cpu")
-
 
 def photo_of(
     pixels: np.ndarray, source: tuple[int, int] | None = None, window: tuple[float, float, float, float] | None = None
@@ -221,7 +219,7 @@ def seen_as(sky: np.ndarray, water: np.ndarray) -> torch.Tensor:
 
 
 def stub(monkeypatch: pytest.MonkeyPatch, sky: np.ndarray, water: np.ndarray) -> None:
-    monkeypatch.setattr(stage, "predict", lambda picture, *, device, weights: seen_as(sky, water))
+    monkeypatch.setattr(stage, "predict", lambda picture, *, session, weights: seen_as(sky, water))
 
 
 @pytest.fixture
@@ -273,7 +271,7 @@ def test_doubt_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_padding_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
 
-    def look(picture: torch.Tensor, *, device: torch.device, weights: Path) -> torch.Tensor:
+    def look(picture: torch.Tensor, *, session: Session, weights: Path) -> torch.Tensor:
         sizes.append(tuple(picture.shape))
         return seen_as(np.full((32, 32), 0.99), np.zeros((32, 32)))
 
@@ -288,7 +286,7 @@ def test_padding_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_weights(tmp_path: Path) -> None:
     gone = tmp_path / "gone.safetensors"
     with pytest.raises(ModelMissingError, match=r"gone\.safetensors"):
-        mask_network.predict(torch.zeros(32, 32, 3, dtype=torch.uint8), device=CPU, weights=gone)
+        mask_network.predict(torch.zeros(32, 32, 3, dtype=torch.uint8), session=Session(), weights=gone)
 
 
 def test_shipped_network_sees_a_plain_sky() -> None:

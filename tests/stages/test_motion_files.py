@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 import torch
 
 from cinegan_cli.errors import CineganError, InputError, OutputError, UsageError
-from cinegan_cli.stages.motion.files import FLO_MAGIC, read_motion, write_motion
+from cinegan_cli.stages.motion.files import FLO_MAGIC, read_motion, read_motion_filled, write_motion
 from cinegan_cli.types import Motion
 
 
@@ -74,7 +76,7 @@ def _not_finite() -> np.ndarray:
         (field((5, 7)), "[5, 7]"),
         (np.float32(3), "[]"),
         (field((2, 0, 7)), "grid of 7x0 px"),
-        (_not_finite(), "2 of 70 values are NaN or infinite"),
+        (_not_finite(), "1 of 70 values are infinite"),
         (np.full((2, 3, 3), 1e300), "18 of 18 values"),
         (field().astype(np.complex64), "complex64"),
         (np.array([{"a": 1}], dtype=object), "Python objects"),
@@ -152,3 +154,64 @@ def test_a_failed_write_leaves_nothing_and_says_why(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         write_motion(tmp_path / "taken.npy", motion)
     assert [entry.name for entry in tmp_path.iterdir()] == ["taken.npy"]
+
+
+def with_gap(mark: float) -> np.ndarray:
+    """An even motion that is not known in one corner, in one component only."""
+    values = np.ones((2, 16, 16), np.float32) * np.array([[[2.0]], [[-1.0]]], np.float32)
+    values[1, :5, :6] = mark
+    return values
+
+
+def as_flo(values: np.ndarray) -> bytes:
+    data = np.ascontiguousarray(values.transpose(1, 2, 0), "<f4").tobytes()
+    return FLO_MAGIC + struct.pack("<ii", values.shape[2], values.shape[1]) + data
+
+
+@pytest.mark.parametrize(("name", "mark"), [("m.flo", 1.7e9), ("m.flo", -1e10), ("m.flo", np.nan), ("m.npy", np.nan)])
+def test_cells_that_are_not_known_move_as_those_around(tmp_path: Path, name: str, mark: float) -> None:
+    path = tmp_path / name
+    if name.endswith("flo"):
+        path.write_bytes(as_flo(with_gap(mark)))
+    else:
+        np.save(path, with_gap(mark))
+    velocity, notices = read_motion_filled(path)
+    torch.testing.assert_close(velocity, torch.tensor([60.0, -30.0])[:, None, None].expand(2, 16, 16))
+    assert len(notices) == 1
+    assert "11.7%" in notices[0]
+    with pytest.raises(InputError, match="not known"):  # where motion is measured nothing is made up
+        read_motion(path)
+
+
+def test_nothing_known_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "m.flo").write_bytes(as_flo(np.full((2, 4, 4), 1e10)))
+    np.save(tmp_path / "m.npy", np.full((2, 4, 4), np.nan))
+    for name in ("m.flo", "m.npy"):
+        with pytest.raises(InputError, match="no motion in it"):
+            read_motion_filled(tmp_path / name)
+
+
+def test_marks_of_flo_are_no_marks_elsewhere(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", with_gap(1e10))
+    with pytest.raises(InputError, match="per frame"):
+        read_motion_filled(tmp_path / "m.npy")
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_arrays(last: bool) -> None:
+    values = field()
+    velocity, notices = read_motion_filled(values.transpose(1, 2, 0) if last else values)
+    np.testing.assert_allclose(velocity.numpy(), values * 30)
+    assert notices == ()
+    with pytest.raises(InputError, match="the motion array"):
+        read_motion_filled(field((3, 4, 5)))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".flo"])
+def test_pipes_are_told_by_their_content(tmp_path: Path, suffix: str) -> None:
+    data = as_flo(field()) if suffix == ".flo" else _npy_bytes(tmp_path, suffix)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_bytes, args=(data,), daemon=True).start()
+    np.testing.assert_allclose(read_motion(pipe).numpy(), field() * 30, rtol=1e-6)

@@ -37,7 +37,7 @@ def everything() -> Mask:
 
 
 def test_one_arrow_moves_its_whole_region_and_no_other() -> None:
-    motion = make_motion(blank(), halves(), MotionConfig(arrow=((10, 20, 22, 15),)))
+    motion = make_motion(blank(), halves(), MotionConfig(arrow=((10, 20, 22, 15),)), session=Session())
     torch.testing.assert_close(motion.velocity[0, :, :44], torch.full((64, 44), 12.0), rtol=0.01, atol=0)
     torch.testing.assert_close(motion.velocity[1, :, :44], torch.full((64, 44), -5.0), rtol=0.01, atol=0)
     assert torch.equal(motion.velocity[:, :, 52:], torch.zeros(2, 64, 44))
@@ -66,7 +66,7 @@ def test_an_anchor_is_still_and_slows_what_is_near() -> None:
 
 def test_an_anchor_alone_stills_the_default_motion_around_it() -> None:
     plain = make_motion(blank(), everything(), MotionConfig(), session=Session()).velocity.norm(dim=0)
-    held = make_motion(blank(), everything(), MotionConfig(anchor=((48, 32),))).velocity.norm(dim=0)
+    held = make_motion(blank(), everything(), MotionConfig(anchor=((48, 32),)), session=Session()).velocity.norm(dim=0)
     assert held[32, 48] < 0.05 * plain[32, 48]
     assert held[2, 2] > 0.9 * plain[2, 2]
 
@@ -74,7 +74,7 @@ def test_an_anchor_alone_stills_the_default_motion_around_it() -> None:
 def test_the_window_maps_file_pixels() -> None:
     """The photo is the right half of the file, twice enlarged: an arrow of 12 file px is 24 photo px."""
     photo = blank((48.0, 0.0, 48.0, 32.0))
-    velocity = make_motion(photo, everything(), MotionConfig(arrow=((60, 10, 72, 10),))).velocity
+    velocity = make_motion(photo, everything(), MotionConfig(arrow=((60, 10, 72, 10),)), session=Session()).velocity
     torch.testing.assert_close(velocity[0], torch.full((64, 96), 24.0), rtol=0.01, atol=0)
 
 
@@ -82,21 +82,25 @@ def test_crumbs_go_along_with_their_surroundings() -> None:
     alpha = torch.ones(HEIGHT, WIDTH)
     alpha[:, 40:60] = 0.0
     alpha[30:33, 48:51] = 1.0  # sky between branches
-    motion = make_motion(blank(), Mask(alpha, "given"), MotionConfig(arrow=((10, 20, 20, 20), (70, 20, 80, 20))))
+    motion = make_motion(
+        blank(), Mask(alpha, "given"), MotionConfig(arrow=((10, 20, 20, 20), (70, 20, 80, 20))), session=Session()
+    )
     assert motion.velocity[0, 31, 49].item() == pytest.approx(10.0, rel=0.02)
     assert motion.notices == ()
 
 
 def test_arrows_beside_what_moves() -> None:
     with pytest.raises(UsageError, match="where nothing moves"):
-        make_motion(blank(), halves(), MotionConfig(arrow=((45, 20, 50, 25),)))
-    motion = make_motion(blank(), halves(), MotionConfig(arrow=((45, 20, 50, 25), (5, 5, 15, 5), (70, 5, 80, 5))))
+        make_motion(blank(), halves(), MotionConfig(arrow=((45, 20, 50, 25),)), session=Session())
+    motion = make_motion(
+        blank(), halves(), MotionConfig(arrow=((45, 20, 50, 25), (5, 5, 15, 5), (70, 5, 80, 5))), session=Session()
+    )
     assert len(motion.notices) == 1
     assert "--arrow 45,20,50,25" in motion.notices[0]
 
 
 def test_an_arrow_on_the_last_edge_counts() -> None:
-    velocity = make_motion(blank(), everything(), MotionConfig(arrow=((96, 64, 86, 64),))).velocity
+    velocity = make_motion(blank(), everything(), MotionConfig(arrow=((96, 64, 86, 64),)), session=Session()).velocity
     torch.testing.assert_close(velocity[0], torch.full((64, 96), -10.0), rtol=0.01, atol=0)
 
 
@@ -125,6 +129,15 @@ def test_labelme_is_scaled_to_the_photo(tmp_path: Path) -> None:
     path = labelme(tmp_path / "h.json", shapes, imageWidth=WIDTH // 2, imageHeight=HEIGHT // 2)
     velocity = make_motion(blank(), everything(), MotionConfig(hints=path), session=Session()).velocity
     torch.testing.assert_close(velocity[0], torch.full((64, 96), 20.0), rtol=0.01, atol=0)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "latin-1"])
+def test_hints_written_on_other_systems(tmp_path: Path, encoding: str) -> None:
+    shapes = [{"label": "étang", "shape_type": "line", "points": [[8, 8], [16, 8]]}]
+    text = json.dumps({"shapes": shapes}, ensure_ascii=False, indent=1).replace("\n", "\r\n")
+    (tmp_path / "h.json").write_bytes(text.encode(encoding))
+    velocity = make_motion(blank(), everything(), MotionConfig(hints=tmp_path / "h.json"), session=Session()).velocity
+    assert velocity[0, 8, 12].item() == pytest.approx(8.0, rel=0.02)
 
 
 @pytest.mark.parametrize(

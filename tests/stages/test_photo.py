@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 from cinegan_cli.config import PhotoConfig
 from cinegan_cli.errors import CineganError, InputError, UsageError
 from cinegan_cli.stages.photo.colour import parse_colour
-from cinegan_cli.stages.photo.decode import MOST_PIXELS
+from cinegan_cli.stages.photo.identify import MOST_PIXELS
 from cinegan_cli.stages.photo.read import read_grey, read_photo
 from cinegan_cli.stages.photo.window import parse_aspect
 
@@ -302,8 +302,8 @@ def test_heic_without_its_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_heic(tmp_path: Path) -> None:
     heif = pytest.importorskip("pillow_heif")
-    heif.register_heif_opener()
-    path = saved(tmp_path, "a.heic", Image.fromarray(picture(64, 64)), quality=95)
+    path = tmp_path / "a.heic"
+    heif.from_pillow(Image.fromarray(picture(64, 64))).save(path, quality=95)
     assert np.abs(pixels_of(path).astype(int) - picture(64, 64)).mean() < 4
 
 
@@ -313,10 +313,15 @@ def test_bad_aspect(text: str) -> None:
         parse_aspect(text)
 
 
-@pytest.mark.parametrize("text", ["white", "#12345", "#gggggg"])
+@pytest.mark.parametrize("text", ["purple-ish", "#12345", "#gggggg", "rgb(300, 0, 0)", "#12345678", ""])
 def test_bad_colour(text: str) -> None:
     with pytest.raises(UsageError, match="--background"):
         parse_colour(text)
+
+
+@pytest.mark.parametrize("text", ["white", "#fff", "ffffff", " #FFFFFF ", "hsl(0, 100%, 100%)", "#ffffffff"])
+def test_colours_in_many_notations(text: str) -> None:
+    assert parse_colour(text) == (255, 255, 255)
 
 
 def test_output_too_small(tmp_path: Path) -> None:

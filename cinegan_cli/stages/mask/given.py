@@ -1,7 +1,8 @@
-"""Masks given by file, brought to the pixels of the photo."""
+"""Masks that are given, as files or pixels, brought to the pixels of the photo."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +11,68 @@ import numpy as np
 import numpy.typing as npt
 
 from cinegan_cli.errors import InputError
-from cinegan_cli.stages.photo import read_grey
-from cinegan_cli.types import Photo
+from cinegan_cli.stages.mask.meaning import doubts, read_values
+from cinegan_cli.stages.mask.polygons import is_drawing, read_drawing
+from cinegan_cli.stages.photo import name_of, read_planes, source_of
+from cinegan_cli.types import MaskSource, Photo
 
 Floats = npt.NDArray[Any]  # float32
 
 _ASPECT_TOLERANCE = 0.02  # relative; rounding a 100 px mask's side is 1 %
 
 
-def read_for_photo(path: Path, photo: Photo, option: str) -> Floats:
-    """Values [H, W] in [0, 1] of a mask file at the photo's pixels.
+_HEAD = 4096  # bytes in which a drawing shows itself
 
-    A mask with the aspect of the source file is cut like the photo was (`photo.window`); one with the aspect of the
-    output is only resized. `option` is the option's name for messages. Raises InputError when the file cannot be read
-    or has neither aspect.
+
+@dataclass(frozen=True)
+class GivenMask:
+    """`values` [H, W] in [0, 1], 1 is white. `notices` say what was taken for what, and what looks wrong."""
+
+    values: Floats
+    notices: tuple[str, ...]
+
+
+def read_for_photo(source: MaskSource, photo: Photo, option: str) -> Floats:
+    """The values of `read_given` alone."""
+    return read_given(source, photo, option).values
+
+
+def read_given(source: MaskSource, photo: Photo, option: str) -> GivenMask:
+    """A mask at the photo's pixels: a picture (`meaning` says how it is read), or outlines of labelme or CVAT.
+
+    `source` is a file, a pipe or "-", the bytes of a file, a Pillow picture, or an array [H, W], [H, W, 3] or
+    [H, W, 4] of bool, integers or floats in [0, 1]. A mask with the aspect of the source file is cut like the photo was
+    (`photo.window`); one with the aspect of the output is only resized. `option` is the option's name for messages.
+    Raises InputError when the mask cannot be read or has neither aspect.
     """
-    values = read_grey(path)
-    size = (values.shape[1], values.shape[0])
-    if _same_aspect(size, photo.source_size):
-        return _through_window(values, photo)
-    if _same_aspect(size, photo.size):
-        return _resize(values, photo.size)
-    source = photo.source_size
-    raise InputError(
-        f"{path}: the {option} picture is {size[0]}x{size[1]} px, but the photo is {source[0]}x{source[1]} px; "
-        "draw it over the photo (any size of the same shape will do)"
-    )
+    name = name_of(source)
+    values, notices = read_mask(source, photo)
+    size, whole = (values.shape[1], values.shape[0]), photo.source_size
+    if _same_aspect(size, whole):
+        fitted = _through_window(values, photo)
+    elif _same_aspect(size, photo.size):
+        fitted = _resize(values, photo.size)
+    else:
+        raise InputError(
+            f"{name}: the {option} picture is {size[0]}x{size[1]} px, but the photo is {whole[0]}x{whole[1]} px; "
+            "draw it over the photo (any size of the same shape will do)"
+        )
+    return GivenMask(fitted, notices + doubts(values, Path(name).name, option))
+
+
+def read_mask(source: MaskSource, photo: Photo | None = None) -> tuple[Floats, tuple[str, ...]]:
+    """A mask [h, w] at its own size, and notices; outlines may need the photo they were drawn on. Raises InputError."""
+    if isinstance(source, Path | bytes):
+        file = source_of(source)
+        with file.open() as opened:
+            drawn = is_drawing(opened.read(_HEAD))
+        if drawn:
+            return read_drawing(file.read(), file.name, photo)
+        planes = read_planes(file)
+    else:
+        planes = read_planes(source)
+    values, notices = read_values(planes)
+    return values, planes.notices + notices
 
 
 def _same_aspect(size: tuple[int, int], other: tuple[int, int]) -> bool:

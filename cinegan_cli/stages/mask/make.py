@@ -14,9 +14,10 @@ from cinegan_cli.config import MaskConfig
 from cinegan_cli.errors import InputError, UsageError
 from cinegan_cli.session import Session
 from cinegan_cli.stages.mask.cleanup import clean, reassign_patches
-from cinegan_cli.stages.mask.given import read_for_photo
+from cinegan_cli.stages.mask.given import read_given
 from cinegan_cli.stages.mask.matting import refine
 from cinegan_cli.stages.mask.network import WEIGHTS, predict
+from cinegan_cli.stages.photo import name_of
 from cinegan_cli.types import Mask, Photo
 
 Floats = npt.NDArray[Any]  # float32
@@ -39,11 +40,13 @@ def make_mask(photo: Photo, config: MaskConfig, *, session: Session, votes: Tens
     mask = _predicted(photo, config, session, votes) if needs_prediction(config) else _given(photo, config)
     if config.freeze is None:
         return mask
-    kept = 1 - torch.from_numpy(read_for_photo(config.freeze, photo, "--freeze"))
-    alpha = mask.alpha * kept
+    frozen = read_given(config.freeze, photo, "--freeze")
+    alpha = mask.alpha * (1 - torch.from_numpy(frozen.values))
     if float(alpha.max()) == 0:
-        raise InputError(f"{config.freeze}: nothing moves: --freeze covers the whole mask; paint less of it white")
-    return Mask(alpha, mask.provenance, mask.sky, mask.water, mask.confidence, mask.notices)
+        raise InputError(
+            f"{name_of(config.freeze)}: nothing moves: --freeze covers the whole mask; paint less of it white"
+        )
+    return Mask(alpha, mask.provenance, mask.sky, mask.water, mask.confidence, mask.notices + frozen.notices)
 
 
 def needs_prediction(config: MaskConfig) -> bool:
@@ -54,12 +57,13 @@ def needs_prediction(config: MaskConfig) -> bool:
 def _given(photo: Photo, config: MaskConfig) -> Mask:
     if config.mask is None:
         return Mask(torch.ones(photo.size[1], photo.size[0]), "given")
-    alpha = read_for_photo(config.mask, photo, "--mask")
-    if alpha.max() == 0:
+    given = read_given(config.mask, photo, "--mask")
+    if given.values.max() == 0:
         raise InputError(
-            f"{config.mask}: nothing moves: the mask is all black where the photo is; paint what moves white"
+            f"{name_of(config.mask)}: nothing moves: the mask is all black, or transparent, where the photo is; "
+            "paint what moves white"
         )
-    return Mask(torch.from_numpy(alpha), "given")
+    return Mask(torch.from_numpy(given.values), "given", notices=given.notices)
 
 
 def _predicted(photo: Photo, config: MaskConfig, session: Session, votes: Tensor | None) -> Mask:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cinegan_cli.config import MotionConfig
 from cinegan_cli.errors import InputError, UsageError
+from cinegan_cli.files import read_text
 from cinegan_cli.stages.bands import pull_push
 from cinegan_cli.stages.motion.diffusion import diffuse
 from cinegan_cli.stages.motion.texture import Array
@@ -57,7 +58,7 @@ def read_hints(path: Path, source_size: tuple[int, int]) -> list[Stroke]:
     `imageHeight`), scaled when the photo has another size. Raises InputError.
     """
     try:
-        drawing = json.loads(path.read_text(encoding="utf-8"))
+        drawing = json.loads(read_text(path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (ValueError, RecursionError) as error:

@@ -18,11 +18,11 @@ from cinegan_cli.nn.motion_net import MotionNet
 from cinegan_cli.session import Session
 from cinegan_cli.stages.motion.default import default_velocity, sky_cells
 from cinegan_cli.stages.motion.extend import crop_like, extend, grid_size
-from cinegan_cli.stages.motion.files import read_motion
+from cinegan_cli.stages.motion.files import read_motion_filled
 from cinegan_cli.stages.motion.hints import Stroke, arrows_velocity, mark_strokes, strokes_of
 from cinegan_cli.stages.motion.network import compact_velocity, read_motion_net
 from cinegan_cli.stages.motion.pix2pixhd import predict_velocity
-from cinegan_cli.types import Mask, Motion, Photo, Provenance
+from cinegan_cli.types import Mask, Motion, MotionSource, Photo, Provenance
 
 DIRECTIONS = {"right": 0.0, "up": 90.0, "left": 180.0, "down": 270.0}
 
@@ -157,16 +157,16 @@ def _held(velocity: Tensor, anchors: list[Stroke], photo: Photo) -> Tensor:
     return velocity
 
 
-def _from_file(photo: Photo, path: Path) -> tuple[Tensor, tuple[str, ...]]:
+def _from_file(photo: Photo, source: MotionSource) -> tuple[Tensor, tuple[str, ...]]:
     """The field of `--motion`, cut like the photo, and notices."""
-    field = read_motion(path)
-    notices: tuple[str, ...] = ()
+    field, notices = read_motion_filled(source)
     height, width = field.shape[1:]
     source_width, source_height = photo.source_size
     stretch = width * source_height / (height * source_width)
     if width != height and abs(math.log(stretch)) > 0.02:
-        notices = (
-            f"The motion of {path.name} ({width}x{height}) has another shape than the photo "
+        name = f" of {source.name}" if isinstance(source, Path) else ""
+        notices += (
+            f"The motion{name} ({width}x{height}) has another shape than the photo "
             f"({source_width}x{source_height}); it is stretched over it.",
         )
     return crop_like(field, photo), notices

@@ -13,7 +13,8 @@ from cinegan_cli.config import PhotoConfig
 from cinegan_cli.errors import UsageError
 from cinegan_cli.stages.photo.colour import parse_colour
 from cinegan_cli.stages.photo.decode import decode_picture
-from cinegan_cli.stages.photo.deep import Pixels
+from cinegan_cli.stages.photo.deep import Pixels, to_8_bit
+from cinegan_cli.stages.photo.source import name_of
 from cinegan_cli.stages.photo.window import (
     SMALLEST_SIDE,
     SizeLimit,
@@ -23,52 +24,54 @@ from cinegan_cli.stages.photo.window import (
     _size_notices,
     parse_aspect,
 )
-from cinegan_cli.types import Photo
+from cinegan_cli.types import MaskSource, Photo, PhotoSource
 
 LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)  # BT.709, of R, G, B
 
 
-def read_photo(path: Path, config: PhotoConfig, *, limit: SizeLimit | None = None) -> Photo:
-    """Read a PNG, JPEG, WebP, TIFF, BMP or (with pillow-heif) HEIC file as the run wants it.
+def read_photo(source: PhotoSource, config: PhotoConfig, *, limit: SizeLimit | None = None) -> Photo:
+    """Read a PNG, JPEG, WebP, AVIF, TIFF, BMP or (with pillow-heif) HEIC photo as the run wants it.
 
-    The pixels are upright (EXIF), in sRGB (ICC profile), without alpha (composited on `config.background`), of the
-    photo's own size, brought to `config.aspect`, at most `config.max_side` long and no longer than `limit`
-    says, with even sides.
+    `source` is a file, a pipe or "-" (standard input), both read once and whole, the bytes of a file, a Pillow picture,
+    or an array of uint8, uint16 or floats in [0, 1], [H, W], [H, W, 3] or [H, W, 4], upright and in sRGB.
+    The pixels are upright (EXIF), in sRGB (ICC profile, or what else the file says), without alpha (composited on
+    `config.background`), of the photo's own size, brought to `config.aspect`, at most `config.max_side` long and no
+    longer than `limit` says, with even sides.
     Raises `InputError` for files that are not usable photos and `UsageError` for settings that cannot be met.
     """
     background = parse_colour(config.background)
     aspect = None if config.aspect is None else parse_aspect(config.aspect)
-    decoded = decode_picture(path, background=background)
+    decoded, name = decode_picture(source, background=background), name_of(source)
     height, width = decoded.pixels.shape[:2]
-    _check_shape(path, width, height, aspect)
+    _check_shape(name, width, height, aspect)
     pixels, window, bound = _framed(decoded.pixels, aspect, config, background, limit)
     if min(pixels.shape[:2]) < SMALLEST_SIDE:
         raise UsageError(
-            f"{path}: the output would be {pixels.shape[1]}x{pixels.shape[0]} px, too small to animate: "
+            f"{name}: the output would be {pixels.shape[1]}x{pixels.shape[0]} px, too small to animate: "
             f"each side needs {SMALLEST_SIDE} px; raise --max-side or change --aspect"
         )
     notices = decoded.notices + _size_notices((width, height), pixels, aspect, bound)
-    return _photo(pixels, (width, height), window, notices)
+    return _photo(pixels, (width, height), window, notices, Path(name).name)
 
 
-def read_grey(path: Path) -> NDArray[np.float32]:
-    """Luminance (BT.709 weights) of any picture file: float32 [h, w] in [0, 1], upright, transparent pixels on black.
+def read_grey(source: MaskSource) -> NDArray[np.float32]:
+    """Luminance (BT.709 weights) of any picture: float32 [h, w] in [0, 1], upright, transparent pixels on black.
 
     8-bit and 16-bit values keep their precision, colour profiles are not applied. Raises `InputError` as `read_photo`.
     """
-    pixels = decode_picture(path, background=(0, 0, 0), convert_profile=False).pixels
+    pixels = decode_picture(source, background=(0, 0, 0), convert_profile=False).pixels
     weights = LUMINANCE / np.iinfo(pixels.dtype).max
     grey = cv2.transform(pixels.astype(np.float32), weights).reshape(pixels.shape[:2])
     limited: NDArray[np.float32] = np.clip(grey, 0, 1, dtype=np.float32)
     return limited
 
 
-def _photo(pixels: Pixels, source_size: tuple[int, int], window: Window, notices: tuple[str, ...]) -> Photo:
+def _photo(pixels: Pixels, source_size: tuple[int, int], window: Window, notices: tuple[str, ...], name: str) -> Photo:
     """Planar float32 and interleaved uint8 copies of 8-bit or 16-bit RGB [H, W, 3]."""
     if pixels.dtype == np.uint16:
         values = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1).contiguous().div_(65535)  # [3, H, W]
-        pixels_u8 = torch.from_numpy(((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+        pixels_u8 = torch.from_numpy(to_8_bit(np.asarray(pixels, np.uint16)))
     else:
         pixels_u8 = torch.from_numpy(np.ascontiguousarray(pixels))
         values = pixels_u8.permute(2, 0, 1).contiguous().float().div_(255)
-    return Photo(values, pixels_u8, source_size, window, notices)
+    return Photo(values, pixels_u8, source_size, window, notices, name)

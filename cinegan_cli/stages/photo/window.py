@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -32,15 +31,15 @@ def parse_aspect(text: str) -> float:
     return aspect
 
 
-def _check_shape(path: Path, width: int, height: int, aspect: float | None) -> None:
+def _check_shape(name: str, width: int, height: int, aspect: float | None) -> None:
     if min(width, height) < SMALLEST_SIDE:
         raise InputError(
-            f"{path}: the picture is {width}x{height} px, too small to animate; "
+            f"{name}: the picture is {width}x{height} px, too small to animate; "
             f"use one of at least {SMALLEST_SIDE}x{SMALLEST_SIDE} px"
         )
     if aspect is None and max(width, height) > MOST_ELONGATED * min(width, height):
         raise InputError(
-            f"{path}: the picture is {width}x{height} px, a strip longer than {MOST_ELONGATED:g}:1; "
+            f"{name}: the picture is {width}x{height} px, a strip longer than {MOST_ELONGATED:g}:1; "
             "cut it with --aspect, such as --aspect 16:9"
         )
 
