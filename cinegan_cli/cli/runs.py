@@ -154,7 +154,11 @@ def write_sidecar(path: Path, photo: Path, config: Config) -> None:
         if name in options and os.path.isfile(options[name]):
             options[name] = os.path.relpath(options[name], path.parent)
     options.pop("overwrite", None)
+    outputs = [
+        os.path.relpath(output, path.parent) for output in config.video.out
+    ]  # by which a folder's run knows them
     values = {"cinegan": __version__, "photo": os.path.relpath(photo, path.parent), "options": options}
+    values["outputs"] = outputs
     with written(path, "use --no-sidecar to do without these settings") as part:
         part.write_text(json.dumps(values, indent=2) + "\n")
 
@@ -169,7 +173,11 @@ def read_sidecar(path: Path) -> tuple[Path, dict[str, Any]]:
         raise InputError(
             f"{path}: not a settings file of cinegan: no JSON; --from takes the .json beside a loop"
         ) from error
-    if not isinstance(values, dict) or set(values) != SIDECAR_KEYS or not isinstance(values["options"], dict):
+    if (
+        not isinstance(values, dict)
+        or set(values) - {"outputs"} != SIDECAR_KEYS
+        or not isinstance(values["options"], dict)
+    ):
         raise InputError(f"{path}: not a settings file of cinegan; --from takes the .json beside a loop")
     options = dict(values["options"])
     for name in PATH_OPTIONS:
