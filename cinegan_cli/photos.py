@@ -14,9 +14,10 @@ PHOTO_SUFFIXES = (
     *(".png", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
     *(".avif", ".heic", ".heif", ".hif", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
 )
+OUTLINES = (".json", ".xml")  # drawn in labelme or CVAT
 COMPANIONS: Mapping[str, tuple[str, ...]] = {  # NAME_mask.png goes with NAME.jpg, as the option of that name
-    "mask": PHOTO_SUFFIXES,
-    "freeze": PHOTO_SUFFIXES,
+    "mask": (*PHOTO_SUFFIXES, *OUTLINES),
+    "freeze": (*PHOTO_SUFFIXES, *OUTLINES),
     "motion": (".npy", ".npz", ".flo"),
 }
 BY_PRODUCTS = ("_mask_overlay", "_motion", "_motion_colours", "_reconstruction")  # pictures to look at: no photos
