@@ -33,14 +33,14 @@ def claimed(outputs: Iterable[Path]) -> Iterator[None]:
     Raises ClaimedError, which names the other process, when one of the outputs is claimed.
     """
     with ExitStack() as stack:
-        for output in outputs:
-            stack.enter_context(_claimed(output.absolute()))
+        for output in {os.path.abspath(output): output for output in outputs}.values():
+            stack.enter_context(_claimed(output))
         yield
 
 
 @contextmanager
 def _claimed(output: Path) -> Iterator[None]:
-    path = output.with_name(f".{output.name}.claim")
+    path = output.absolute().with_name(f".{output.name}.claim")  # the current folder may change meanwhile
     made = _make_folders(path.parent)
     try:
         file = _locked(path, output)
@@ -48,7 +48,7 @@ def _claimed(output: Path) -> Iterator[None]:
             yield
             return
         try:
-            _clear(output)
+            _clear(path.parent, output.name)
             yield
         finally:
             _release(file, path)
@@ -145,13 +145,13 @@ def _owner(path: Path) -> str:
     return "another run"
 
 
-def _clear(output: Path) -> None:
+def _clear(folder: Path, output: str) -> None:
     """Remove the temporaries of dead processes; call it only with the claim, when no other host is at work either."""
-    for name in _names(output.parent):
+    for name in _names(folder):
         match = re.fullmatch(TEMPORARY, name)
-        if match is None or match["output"] != output.name or _is_alive(int(match["process"])):
+        if match is None or match["output"] != output or _is_alive(int(match["process"])):
             continue
-        left = output.with_name(name)
+        left = folder / name
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
         else:

@@ -327,7 +327,11 @@ def test_looks_of_a_folder_are_loops(pair: Path, capfd: Capture) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["mask --mask mask.png --out new", f"motion --mask mask.png {MOTION} --out new", "style --target noir --backbone pyramid --out 'new/*.png'"],
+    [
+        "mask --mask mask.png --out new",
+        f"motion --mask mask.png {MOTION} --out new",
+        "style --target noir --backbone pyramid --out 'new/*.png'",
+    ],
 )
 def test_a_folder_is_done_with_one_session(
     command: str, pair: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
