@@ -1,14 +1,16 @@
-"""`cinegan animate`: a photo, or a folder of photos, becomes loops."""
+"""`cinegan animate`: a photo, several, or a folder of photos, becomes loops."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
+from cinegan_cli.claims import claimed
+from cinegan_cli.cli.batch import animate_many, is_batch, require_folder
 from cinegan_cli.cli.options import Printer, config_options, given, output_options, preview_option
+from cinegan_cli.cli.pipes import leaves_sidecar, name_of_piped, through_stdout
 from cinegan_cli.cli.runs import animate_one, resolve
 from cinegan_cli.config import (
     InversionConfig,
@@ -24,7 +26,7 @@ SECTIONS = (PhotoConfig, InversionConfig, MaskConfig, MotionConfig, RenderConfig
 
 
 @click.command()
-@click.argument("photo", type=click.Path(path_type=Path), required=False)
+@click.argument("photos", metavar="PHOTO...", nargs=-1, type=click.Path(path_type=Path))
 @config_options(*SECTIONS)
 @click.option(
     "--from",
@@ -37,7 +39,7 @@ SECTIONS = (PhotoConfig, InversionConfig, MaskConfig, MotionConfig, RenderConfig
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
 @output_options
 def animate(
-    photo: Path | None,
+    photos: tuple[Path, ...],
     settings_file: Path | None,
     sidecar: bool,
     preview: bool,
@@ -46,16 +48,21 @@ def animate(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Turn PHOTO into a seamless loop, or every photo of a folder into a folder of loops.
+    """Turn PHOTO into a seamless loop; several of them, or every photo of a folder, into a folder of loops.
 
     What moves and where it moves is found in the picture, or given with --mask, --arrow, --motion, ...
-    For a folder, --out is a folder too, or a pattern such as loops/*.webm; finished loops are skipped.
+    For many photos, --out is a folder too, or a pattern such as loops/*.webm; finished loops are skipped, and
+    NAME_mask.png, NAME_freeze.png and NAME_motion.npy beside a photo go with it. `-` is a photo from stdin, `--out -` a
+    loop to stdout.
     """
-    photo, config = resolve(photo, given(options), settings_file, preview=preview)
+    typed = given(options)
+    require_folder(photos, typed.get("out"))
+    name_of_piped(photos[0] if photos else None, typed)
+    photo, config = resolve(photos[0] if photos else None, typed, settings_file, preview=preview)
     printer = Printer(quiet, as_json)
-    if os.path.isdir(photo):  # False also for a name that the system cannot take
-        from cinegan_cli.cli.batch import animate_folder
-
-        animate_folder(photo, config, printer, sidecar=sidecar, dry_run=dry_run)
-    else:
+    if is_batch(photos):
+        animate_many(photos, config, printer, sidecar=sidecar, dry_run=dry_run)
+        return
+    sidecar = sidecar and leaves_sidecar(photo, config)
+    with through_stdout(config, printer) as (config, printer), claimed(() if dry_run else config.video.out):
         animate_one(photo, config, printer, sidecar=sidecar, dry_run=dry_run)

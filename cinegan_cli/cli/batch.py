@@ -1,79 +1,118 @@
-"""`cinegan animate FOLDER`: every photo of a tree, mirrored; a failure never stops the others."""
+"""What commands have in common that take many photos: folders of them, or several names."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cinegan_cli.cli.options import Printer
-from cinegan_cli.cli.runs import animate_one, with_outputs
+from cinegan_cli.cli.runs import SIDECAR_KEYS, animate_one
 from cinegan_cli.config import Config
-from cinegan_cli.errors import BatchError, CineganError, InputError, UsageError, unexpected
+from cinegan_cli.errors import UsageError
 
-PHOTO_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif"}
-
-Plan = Mapping[Path, tuple[Path, ...]]  # photo → its outputs
-
-
-def animate_folder(folder: Path, config: Config, printer: Printer, *, sidecar: bool, dry_run: bool) -> None:
-    """Render every photo below `folder`. Raises `BatchError` at the end when some failed, naming them."""
+if TYPE_CHECKING:
     from cinegan_cli.session import Session
-    from cinegan_cli.stages.video import is_finished
 
-    session = Session(config.run)
+STDOUT = ("-", "/dev/stdout")
+LARGEST_SIDECAR = 100_000  # bytes; other programs write larger .json files, which need not be read
 
-    plan = plan_folder(folder, config)
-    printer = replace(printer, collected=[])
-    failures: list[str] = []
-    skipped = 0
-    for photo, outputs in plan.items():
-        if all(map(is_finished, outputs)) and not config.video.overwrite:
-            skipped += 1
-            continue
-        try:
-            animate_one(
-                photo, with_outputs(config, outputs), printer, sidecar=sidecar, dry_run=dry_run, session=session
-            )
-        except Exception as error:  # whatever it is, the other photos are not to blame
-            reason = str(error) if isinstance(error, CineganError) else f"{photo}: {unexpected(error)[0]}"
-            failures.append(reason)
-            printer.notice(reason)
-    if skipped:
-        printer.notice(f"{skipped} of {len(plan)} photos were done already; --overwrite renders them again")
-    printer.finish()
-    if failures:
-        raise BatchError(f"{len(failures)} of {len(plan)} photos failed: " + "; ".join(failures))
+Work = Callable[[Path, Config, Printer, "Session"], None]  # one photo, with its own settings and outputs
 
 
-def plan_folder(folder: Path, config: Config) -> Plan:
-    """Every photo below `folder` with its outputs; the run's masks and the loops of earlier runs are no photos.
+def is_batch(paths: Sequence[Path]) -> bool:
+    """Whether these are many photos: several names, or a folder, whatever it is called."""
+    return len(paths) > 1 or any(map(os.path.isdir, paths))
 
-    Raises `InputError` when there are none, `UsageError` when --out is no folder and no pattern.
+
+def require_folder(paths: Sequence[Path], out: Sequence[Path] | None) -> None:
+    """Raise UsageError for many photos without a place for what is made of them."""
+    if not is_batch(paths):
+        return
+    what = f"{paths[0]} is a folder" if len(paths) == 1 else f"{len(paths)} photos are given"
+    if not out:
+        raise UsageError(f"{what}: name the folder of the results with --out")
+    if any(str(path) in STDOUT for path in out):
+        raise UsageError(f"{what}: --out - takes one result; name a folder")
+
+
+def require_one(paths: Sequence[Path], option: str, value: object) -> None:
+    """Raise UsageError for an option that names one file, beside many photos."""
+    if value is not None and is_batch(paths):
+        raise UsageError(f"{option}: names one file, but there are many photos; leave it out")
+
+
+def animate_many(paths: Sequence[Path], config: Config, printer: Printer, *, sidecar: bool, dry_run: bool) -> None:
+    """A loop of every photo. Raises `BatchError` at the end when some failed, naming them."""
+
+    def work(photo: Path, own: Config, printer: Printer, session: Session) -> None:
+        animate_one(photo, own, printer, sidecar=sidecar, dry_run=dry_run, session=session)
+
+    run_many(paths, config, printer, work, ending=loop_ending(config), dry_run=dry_run)
+
+
+def loop_ending(config: Config) -> str:
+    """The kind of loop that is made where only a folder is named."""
+    return ".gif" if config.video.preset == "gif" else ".mp4"
+
+
+def run_many(
+    paths: Sequence[Path],
+    config: Config,
+    printer: Printer,
+    work: Work,
+    *,
+    ending: str,
+    also: Callable[[Path], Path] | None = None,
+    dry_run: bool = False,
+    without: tuple[str, ...] = (),
+) -> None:
+    """Do `work` for every photo, with one session, each with its own settings and outputs; then list the failures.
+
+    The outputs of a photo lie where `config.video.out` says (see `batch.place`), each followed by what is `also` made
+    with it. Companions named in `without` are not used. Raises what `plan_batch` and `run_batch` do.
     """
+    from cinegan_cli.batch import config_for, place, plan_batch, run_batch
+    from cinegan_cli.session import Session
+
+    def places(stem: Path) -> tuple[Path, ...]:
+        mains = [place(out, stem, ending) for out in config.video.out]
+        return tuple(path for main in mains for path in ([main] if also is None else [main, also(main)]))
+
+    masks = [mask for mask in (config.mask.mask, config.mask.freeze) if isinstance(mask, Path)]
+    plan = plan_batch(paths, places, apart=masks, made=outputs_of_sidecars)
+    collecting = replace(printer, collected=[])
+    session = Session(config.run)
+    try:
+        run_batch(
+            plan,
+            lambda job: work(job.photo, config_for(config, job, without=without), collecting, session),
+            notice=printer.notice,
+            overwrite=config.video.overwrite,
+            dry_run=dry_run,
+        )
+    finally:
+        collecting.finish()
+
+
+def outputs_of_sidecars(files: Iterable[Path]) -> Iterator[Path]:
+    """The loops and frames that the settings files among `files` were saved with."""
     from cinegan_cli.stages.video import files_of
 
-    photos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file())
-    names = Counter(photo.with_suffix("") for photo in photos)
-    plan = {}
-    for photo in photos:
-        name = photo.relative_to(folder)
-        stem = name.with_suffix("") if names[photo.with_suffix("")] == 1 else name  # a.png beside a.jpg: keep both
-        plan[photo] = tuple(place(out, stem, config) for out in config.video.out)
-    others = {os.path.realpath(path) for path in (config.mask.mask, config.mask.freeze) if path is not None}
-    others |= {os.path.realpath(f) for outputs in plan.values() for output in outputs for f in files_of(output)}
-    plan = {photo: outputs for photo, outputs in plan.items() if os.path.realpath(photo) not in others}
-    if not plan:
-        raise InputError(f"{folder}: no photos in this folder ({', '.join(sorted(PHOTO_SUFFIXES))})")
-    return plan
+    for file in files:
+        if file.suffix.lower() == ".json":
+            with suppress(OSError, ValueError, TypeError, RecursionError):  # it is another program's
+                for output in _saved_outputs(file):
+                    yield from files_of(file.parent / output)
 
 
-def place(out: Path, stem: Path, config: Config) -> Path:
-    """Where the loop of `stem` (relative to the source folder) goes: below a folder, or into a pattern's *."""
-    if "*" in str(out):
-        return Path(str(out).replace("*", str(stem)))
-    if out.suffix:
-        raise UsageError(f"--out {out}: for a folder of photos name a folder, or a pattern such as loops/*{out.suffix}")
-    return out / stem.with_name(stem.name + (".gif" if config.video.preset == "gif" else ".mp4"))
+def _saved_outputs(file: Path) -> list[str]:
+    if file.stat().st_size > LARGEST_SIDECAR:
+        return []
+    values = json.loads(file.read_bytes())
+    known = isinstance(values, dict) and values.keys() >= SIDECAR_KEYS
+    return list(values.get("outputs", ())) if known else []

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from cinegan_cli.cli.batch import is_batch, require_folder, require_one, run_many
 from cinegan_cli.cli.options import Printer, config_options, given, output_options, require_suffix
 from cinegan_cli.config import Config, InversionConfig, MaskConfig, PhotoConfig, RunConfig
 
+if TYPE_CHECKING:
+    from cinegan_cli.session import Session
+
 
 @click.command()
-@click.argument("photo", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The mask: a .png, white moves.")
+@click.argument("photos", metavar="PHOTO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="The mask: a .png, white moves; or a folder."
+)
 @click.option(
     "--overlay", type=click.Path(path_type=Path), help="The photo tinted: a .png.  [default: beside the mask]"
 )
@@ -21,22 +27,50 @@ from cinegan_cli.config import Config, InversionConfig, MaskConfig, PhotoConfig,
 @config_options(PhotoConfig, MaskConfig, InversionConfig, RunConfig, rendering=False)
 @output_options
 def mask(
-    photo: Path, out: Path, overlay: Path | None, overwrite: bool, quiet: bool, as_json: bool, **options: Any
+    photos: tuple[Path, ...],
+    out: Path,
+    overlay: Path | None,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
-    """Write what would move in PHOTO, and the photo tinted to look at it (sky blue, water green)."""
-    overlay = overlay or out.with_name(out.stem + "_overlay.png")
-    for path in (out, overlay):
-        require_suffix(path, (".png",), "--out" if path is out else "--overlay")
-    config = Config.from_options(**given(options))
+    """Write what would move in PHOTO, and the photo tinted to look at it (sky blue, water green).
+
+    For several photos, or a folder, --out is a folder of NAME_mask.png (which `animate` takes up beside the photo), or
+    a pattern such as masks/*.png; masks that are there are kept.
+    """
+    many = is_batch(photos)
+    require_folder(photos, (out,))
+    require_one(photos, "--overlay", overlay)
+    if not many or "*" in str(out):
+        require_suffix(out, (".png",), "--out")
+    require_suffix(overlay or _overlay_of(out), (".png",), "--overlay")
+    outputs = (out,) if many else (out, overlay or _overlay_of(out))
+    config = Config.from_options(**given(options), out=outputs, overwrite=overwrite)
+    from cinegan_cli.session import Session
+
+    printer = Printer(quiet, as_json)
+    if many:
+        run_many(photos, config, printer, _write, ending="_mask.png", also=_overlay_of, without=("mask",))
+    else:
+        _write(photos[0], config, printer, Session(config.run))
+
+
+def _overlay_of(out: Path) -> Path:
+    return out.with_name(out.stem + "_overlay.png")
+
+
+def _write(photo: Path, config: Config, printer: Printer, session: Session) -> None:
     from cinegan_cli.scene import input_files, prepare_mask
     from cinegan_cli.stages.mask import mask_to_u8
     from cinegan_cli.stages.mask import overlay as tinted
     from cinegan_cli.stages.video import require_free, write_pictures
 
-    require_free((out, overlay), overwrite, inputs=input_files(photo, config))
-    picture, found = prepare_mask(photo, config)
+    out, overlay = config.video.out
+    require_free((out, overlay), config.video.overwrite, inputs=input_files(photo, config))
+    picture, found = prepare_mask(photo, config, session)
     write_pictures({out: mask_to_u8(found).numpy(), overlay: tinted(picture, found).numpy()})
-    printer = Printer(quiet, as_json)
     for notice in (*picture.notices, *found.notices):
         printer.notice(notice)
     moving = float(found.alpha.mean())

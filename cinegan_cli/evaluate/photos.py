@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cinegan_cli.errors import InputError
+from cinegan_cli.photos import is_photo_name, list_folder, with_companions
 from cinegan_cli.training.data import read_manifest
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg")
 
 
@@ -32,7 +32,7 @@ def find_photos(paths: Sequence[Path], split: str) -> list[Found]:
             found.append(Found(path))
         elif (path / "manifest.csv").is_file():
             found += _listed(path, split)
-        elif inside := sorted(p for p in path.iterdir() if _is_photo(p)):
+        elif inside := with_companions(list_folder(path, below=False).photos):
             found += [Found(p, path) for p in inside]
         else:
             raise InputError(f"{path}: holds no photos; name photos, or a folder of photos")
@@ -55,15 +55,15 @@ def named(given: Path, name: str, suffixes: Sequence[str]) -> Path:
     raise InputError(f"{given}: holds nothing for {name}; call it {name}{suffixes[0]}")
 
 
-def _is_photo(path: Path) -> bool:
-    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
-
-
 def _listed(folder: Path, split: str) -> list[Found]:
     manifest = folder / "manifest.csv"
     rows = [(row["file"], row["split"]) for row in read_manifest(manifest, require=("file", "split"))]
-    found = [Found(folder / name, folder) for name, part in rows if part == split and _is_photo(folder / name)]
+    found = [Found(folder / name, folder) for name, part in rows if part == split and _is_there(folder / name)]
     if not found:
         parts = ", ".join(sorted({part for _, part in rows})) or "none"
         raise InputError(f"{manifest}: lists no photo of the split {split!r}; it has {parts}: choose with --split")
     return found
+
+
+def _is_there(path: Path) -> bool:
+    return is_photo_name(path) and path.is_file()

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cinegan_cli.errors import InputError
+from cinegan_cli.photos import PHOTO_SUFFIXES
 from cinegan_cli.stages.photo import decode_picture, to_8_bit
 from cinegan_cli.stages.video import reduced
 from cinegan_cli.training.data.folder import MANIFEST, NOT_STATED, DataSet, Row, credit_of, png, require_aspect
 from cinegan_cli.training.data.from_videos import REJECTED, REJECTED_FIELDS, Collected
 from cinegan_cli.training.data.masks import read_labels
-from cinegan_cli.training.data.photos import SUFFIXES
+from cinegan_cli.training.data.photos import photos_below
 from cinegan_cli.training.settings import PhotosConfig
 from cinegan_cli.types import MOVING, SKY, STATIC, WATER, Progress, silent
 
@@ -83,14 +84,14 @@ def _find(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder; check the name")
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        inside = photos_below(path) if path.is_dir() else [path]
         found += [p for p in inside if not p.stem.endswith("_mask") and not p.name.startswith(".")]
     names = [path.stem for path in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"two photos are called {twice}; give them different names")
     if not found:
-        raise InputError(f"{paths[0]}: holds no photos ({', '.join(SUFFIXES)})")
+        raise InputError(f"{paths[0]}: holds no photos ({', '.join(PHOTO_SUFFIXES)})")
     return found
 
 

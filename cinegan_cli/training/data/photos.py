@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cinegan_cli.errors import InputError
+from cinegan_cli.photos import list_folder
 from cinegan_cli.training.data.folder import read_manifest, read_picture
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 THUMBNAIL = 128  # px, both sides: what the codes are read from
 GRAIN = 3e-4  # variance of Lab (in [0, 1]²) that is granted to a flat photo: its colours are not stretched to noise
 
@@ -33,15 +33,18 @@ def list_photos(data: Path, split: str) -> list[Path]:
         rows = [r for r in listed if r["file"].startswith("photos/") and r["split"] == split]
         paths = [data / r["file"] for r in rows if split != "train" or r["train_shipped_weights"] == "yes"]
     else:
-        paths = [path for path in sorted(data.rglob("*")) if path.suffix.lower() in SUFFIXES and _is_photo(path)]
+        paths = photos_below(data) if data.is_dir() else []
     if not paths:
         raise InputError(f"{data}: no photos found; --data must name a folder of photos, or one with a manifest.csv")
     return paths
 
 
-def _is_photo(path: Path) -> bool:
-    """Neither hidden nor a mask painted beside a photo."""
-    return not path.name.startswith(".") and not path.stem.endswith("_mask")
+def photos_below(folder: Path) -> list[Path]:
+    """The photos of a folder and those below, but for masks painted beside them. Raises InputError."""
+    listing = list_folder(folder)
+    for path, reason in listing.unreachable.items():
+        raise InputError(f"{path}: cannot be read: {reason}; check its permissions, or remove it")
+    return [path for path in listing.photos if not path.stem.endswith("_mask")]
 
 
 @dataclass(frozen=True)
