@@ -13,7 +13,7 @@ from cinegan_cli.stages.photo.deep import PNG_START
 from cinegan_cli.stages.photo.light import Chromaticities, Encoding
 
 HEAD = 2**20  # bytes of a file in which its colours are told
-ADOBE = Encoding("Adobe RGB", light.ADOBE_RGB, light.power(563 / 256))
+ADOBE = Encoding(light.ADOBE_RGB, light.power(563 / 256))
 PRIMARIES: dict[int, Chromaticities] = {  # by ITU-T H.273
     1: light.SRGB,
     2: light.SRGB,
@@ -57,12 +57,12 @@ def _numbered(numbers: tuple[int, int], name: str) -> Told:
         return None, (f"{name} has colours of a kind that is not known (H.273 {primaries}/{transfer}): {SUFFIX}",)
     if PRIMARIES[primaries] == light.SRGB and CURVES[transfer] is light.srgb_curve:
         return None, ()
-    encoding = Encoding("", PRIMARIES[primaries], CURVES[transfer])
+    encoding = Encoding(PRIMARIES[primaries], CURVES[transfer])
     if transfer not in (PQ, HLG):
         return encoding, ()
     kind = "PQ" if transfer == PQ else "HLG"
     notice = f"{name} is an HDR picture ({kind}): its highlights are toned down to what sRGB shows."
-    return replace(encoding, name=kind, hdr=True, scene=transfer == HLG), (notice,)
+    return replace(encoding, hdr=True, scene=transfer == HLG), (notice,)
 
 
 def _png_numbers(head: bytes) -> tuple[int, int] | None:
@@ -81,7 +81,7 @@ def _measured(image: Image.Image, name: str) -> Told:
     common = all(abs(a - b) < 0.002 for a, b in zip(primaries, light.SRGB, strict=True))
     if common and abs(gamma * 2.2 - 1) < 0.03:  # what writers of sRGB put there
         return None, ()
-    return Encoding(f"gamma {gamma:g}", light.SRGB if common else primaries, light.power(1 / gamma)), ()
+    return Encoding(light.SRGB if common else primaries, light.power(1 / gamma)), ()
 
 
 def _exif(image: Image.Image, name: str) -> Told:

@@ -35,9 +35,8 @@ LUMA_2020 = np.array([0.2627, 0.6780, 0.0593], np.float32)
 
 @dataclass(frozen=True)
 class Encoding:
-    """What code values mean: `curve` takes values in [0, 1] to relative light; `name` is for the user."""
+    """What code values mean: `curve` takes values in [0, 1] to relative light."""
 
-    name: str
     primaries: Chromaticities
     curve: Callable[[Floats], Floats]
     hdr: bool = False

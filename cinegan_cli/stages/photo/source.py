@@ -9,7 +9,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from cinegan_cli.errors import InputError
 from cinegan_cli.files import is_stream, read_stream
@@ -80,11 +79,6 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
     if not (np.isfinite(values).all() and values.min() >= -1e-3 and values.max() <= 1 + 1e-3):
         raise InputError("the array holds floats outside 0 to 1 (or NaN); scale them, or give uint8")
     return (np.clip(values, 0, 1) * 65535 + 0.5).astype(np.uint16)
-
-
-def is_picture(given: object) -> bool:
-    """Whether `given` is a Pillow picture."""
-    return isinstance(given, Image.Image)
 
 
 def reason(error: BaseException) -> str:
