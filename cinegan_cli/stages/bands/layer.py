@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cinegan_cli import ops
 from cinegan_cli.stages.bands.fill import pull_push
 from cinegan_cli.stages.bands.pyramid import _soften, low_pass, upsample
 from cinegan_cli.types import Mask, Photo
@@ -45,7 +46,7 @@ def dequantise(layer: Tensor) -> Tensor:
 
 def texture_kept(smooth: Tensor, layer: Tensor, region: Tensor) -> float:
     """What `dequantise` has left of the finest band's mean strength where `region` [H, W] is 1: at most 1."""
-    before, after = (float((_finest(image) * region).abs().sum()) for image in (layer, smooth))
+    before, after = (ops.total((_finest(image) * region).abs()) for image in (layer, smooth))
     return min(1.0, after / before) if before > 0 else 1.0
 
 

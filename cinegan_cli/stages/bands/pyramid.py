@@ -16,8 +16,11 @@ COARSEST_SIDE = 32  # px of the shortest side of the coarsest band: what is aver
 
 
 def upsample(band: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear, half-pixel centres: [C, h, w] → [C, *size]. StyleGAN2's [1, 3, 3, 1] upsampling, borders aside."""
-    return F.interpolate(band[None], size=size, mode="bilinear", align_corners=False)[0]
+    """Bilinear, half-pixel centres: [C, h, w] → [C, *size]. StyleGAN2's [1, 3, 3, 1] upsampling, borders aside.
+
+    `antialias` changes nothing about an enlargement, but the bits of PyTorch's other kernel depend on the threads.
+    """
+    return F.interpolate(band[None], size=size, mode="bilinear", align_corners=False, antialias=True)[0]
 
 
 def pyramid(image: Tensor) -> Bands:

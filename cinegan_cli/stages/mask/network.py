@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -24,12 +27,18 @@ def predict(picture: Tensor, *, session: Session, weights: Path = WEIGHTS) -> Te
     """Probabilities [3, h, w] of (static, sky, water), float32 on the CPU, at half the largest input's size.
 
     picture: uint8 [H, W, 3] RGB, any size. Mean over the members of the ensemble and over the mirrored picture.
+    The same bits for any number of CPU threads.
     Raises ModelMissingError when `weights` is not there, InputError when it is damaged or something else.
     """
-    members = read_networks(weights, session)
-    seen = [_look(net, picture, round(scale * net.config.side), session.device) for net in members for scale in _SCALES]
+    jobs = []
+    for net in read_networks(weights, session):
+        for scale in _SCALES:
+            rgb = network_input(picture, round(scale * net.config.side)).to(session.device)
+            jobs += [partial(_look, net, rgb, mirrored) for mirrored in (False, True)]
+    seen = _side_by_side(jobs) if session.device.type == "cpu" else [job() for job in jobs]
     size = max((p.shape[1:] for p in seen), key=sum)
-    alike = [F.interpolate(p[None], size=size, mode="bilinear")[0] for p in seen]
+    # `antialias` changes nothing about an enlargement, but the bits of the other kernel depend on the threads
+    alike = [F.interpolate(p[None], size=size, mode="bilinear", antialias=True)[0] for p in seen]
     return torch.stack(alike).mean(0)
 
 
@@ -38,14 +47,33 @@ def read_networks(weights: Path, session: Session) -> tuple[SegmentationNet, ...
     return session.opened("mask", weights, lambda: _load(weights, session.device))
 
 
-def _look(net: SegmentationNet, picture: Tensor, side: int, device: torch.device) -> Tensor:
-    """Probabilities [3, h, w] of one network at one size, mean over the picture and its mirror image."""
-    rgb = network_input(picture, side).to(device)
-    both = torch.cat((rgb, rgb.flip(3)))  # [2, 3, h, w]
+def _look(net: SegmentationNet, rgb: Tensor, mirrored: bool) -> Tensor:
+    """Probabilities [3, h, w] of one network for rgb [1, 3, H, W], or for its mirror image, turned back."""
     with torch.inference_mode():
-        straight, mirrored = net(both).float().softmax(1).cpu()
-    seen: Tensor = (straight + mirrored.flip(2)) / 2
-    return seen
+        logits = net(rgb.flip(3) if mirrored else rgb).float()
+        seen: Tensor = logits.softmax(1).cpu()[0]
+    return seen.flip(2) if mirrored else seen
+
+
+def _side_by_side(jobs: list[Callable[[], Tensor]]) -> list[Tensor]:
+    """What the jobs return, each computed by one thread, several at a time.
+
+    How a convolution is split among threads decides its last bits, so each runs on one. That costs nothing: eight
+    networks keep two threads busy, and threads that share one small layer mostly wait for each other.
+    """
+    threads = torch.get_num_threads()
+    if threads == 1:
+        return [job() for job in jobs]
+
+    def alone(job: Callable[[], Tensor]) -> Tensor:
+        torch.set_num_threads(1)
+        return job()
+
+    try:
+        with ThreadPoolExecutor(min(threads, len(jobs)), "cinegan network") as pool:
+            return list(pool.map(alone, jobs))
+    finally:
+        torch.set_num_threads(threads)  # the workers also changed what threads to come start with
 
 
 def network_input(picture: Tensor, side: int) -> Tensor:
