@@ -15,8 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"__main__"},
     {"cli"},
-    {"evaluate", "doctor"},
-    {"batch"},
+    {"evaluate", "doctor", "batch"},
     {"pipeline", "training.tasks"},
     {"training"},
     {"training.data"},
@@ -36,7 +35,8 @@ LAYERS = (
     {"_C"},
 )
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
-SHARED = {"", "config", "errors", "types", "files", "photos"}  # light; may be imported by all, and import one another
+# Light; may be imported by all, and import one another. "stages" is only their folder.
+SHARED = {"", "config", "errors", "types", "files", "photos", "claims", "stages"}
 # Inner files that stand apart from their room's face: what `--help` needs without torch, and the systems' protocol.
 PUBLIC = {"training.settings", "evaluate.settings", "systems.base"}
 FACELESS = {"nn", "ops", "cli", "training.tasks", "evaluate", "models.formats"}  # each module of these is public
@@ -52,7 +52,7 @@ def name_of(path: Path) -> str:
 def room_of(module: str) -> str:
     """The longest name of a room that the module is, or is in."""
     rooms = (room for room in (*RANK, *SHARED) if module == room or module.startswith(room + "."))
-    return max(rooms, key=len, default="")
+    return max(rooms, key=len, default=module.split(".")[0])
 
 
 def imports(path: Path, *, everywhere: bool) -> Iterator[tuple[str, str]]:
