@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 import click
 
-from cinegan_cli.config import base_type, choices, settings
+from cinegan_cli.config import settings
 from cinegan_cli.errors import UsageError
+from cinegan_cli.values import base_type, choices
 
 if TYPE_CHECKING:
     from cinegan_cli.types import Progress
