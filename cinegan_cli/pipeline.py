@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinegan_cli import ops
-from cinegan_cli.config import Config, checked_source
+from cinegan_cli.config import Config
 from cinegan_cli.errors import CheckError, InputError, UsageError
 from cinegan_cli.measure import LoopMeter, LoopReport, motion_findings
 from cinegan_cli.scene import input_files, name_of, prepare
@@ -32,6 +32,7 @@ from cinegan_cli.stages.video import (
 )
 from cinegan_cli.systems import choose_system, on_device
 from cinegan_cli.types import PhotoSource, Scene
+from cinegan_cli.values import checked_source
 
 METER_SIDE = 1280  # px; of larger frames every second, third, ... pixel is measured: at 4K all would cost 8 s more
 

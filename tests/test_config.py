@@ -15,9 +15,10 @@ import pytest
 import torch
 from PIL import Image
 
-from cinegan_cli.config import PRESETS, Config, choices, section_from, settings
+from cinegan_cli.config import PRESETS, Config, section_from, settings
 from cinegan_cli.errors import UsageError
 from cinegan_cli.training.settings import LoopSettings
+from cinegan_cli.values import choices
 
 PICTURE = np.zeros((4, 6), np.uint8)
 FIELD = np.zeros((2, 3, 4), np.float32)

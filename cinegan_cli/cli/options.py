@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 import click
 
-from cinegan_cli.config import base_type, choices, settings
+from cinegan_cli.config import settings
 from cinegan_cli.errors import UsageError
+from cinegan_cli.values import base_type, choices
 
 if TYPE_CHECKING:
     from cinegan_cli.types import Progress
@@ -38,7 +39,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
         return numbers
 
 
-class Words(click.Choice[str]):
+class Words(click.Choice):  # type: ignore[type-arg]  # that of click 8.1 takes no argument
     """A choice of words; those of earlier versions are taken for what they are called today."""
 
     def __init__(self, words: tuple[str, ...], older: Mapping[str, str]) -> None:
@@ -46,7 +47,7 @@ class Words(click.Choice[str]):
         self.older = older
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        return super().convert(self.older.get(value, value), param, ctx)
+        return str(super().convert(self.older.get(value, value), param, ctx))
 
 
 def config_options(*kinds: type, without: tuple[str, ...] = (), rendering: bool = True) -> Callable[[Command], Command]:

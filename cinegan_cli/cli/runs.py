@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cinegan_cli.cli.options import Printer
-from cinegan_cli.config import PRESETS, PREVIEW, Config, base_type, settings
+from cinegan_cli.config import PRESETS, PREVIEW, Config, settings
 from cinegan_cli.errors import InputError, OutputError, UsageError
 from cinegan_cli.files import read_text, written
+from cinegan_cli.values import base_type
 
 if TYPE_CHECKING:
     from cinegan_cli.pipeline import Summary

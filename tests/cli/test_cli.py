@@ -21,7 +21,7 @@ from cinegan_cli.errors import ExitStatus, UsageError
 from cinegan_cli.evaluate.check import check_loop
 from tests.small_scene import ANIMATE, HEIGHT, MOTION, QUICK, WIDTH, invoke, pixels, texture, tree, write_scene
 
-HEAVY = ("torch", "cv2", "numpy", "PIL", "rich")
+HEAVY = ("torch", "cv2", "numpy", "PIL", "rich", "httpx")
 Capture = pytest.CaptureFixture[str]
 
 
