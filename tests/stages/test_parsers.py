@@ -124,6 +124,7 @@ def test_any_bytes_as_hints_and_outlines(tmp_path: Path, data: bytes) -> None:
 
 
 @FEW
+@example(np.full((2, 3), 1e300))
 @given(
     arrays.arrays(
         st.sampled_from((np.uint8, np.uint16, np.int32, np.int64, np.float32, np.float64, np.bool_)),
