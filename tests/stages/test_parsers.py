@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
@@ -55,6 +55,7 @@ def _motion_is_whole(path: Path) -> None:
 
 
 @FEW
+@example(b"\x80\x7f", 1, 1, True)  # a signalling NaN
 @given(st.binary(max_size=200), st.integers(-2, 6), st.integers(-2, 6), st.booleans())
 def test_flo_files(tmp_path: Path, data: bytes, width: int, height: int, fitting: bool) -> None:
     body = (data * 40)[: 8 * width * height] if fitting and data else data
@@ -123,6 +124,7 @@ def test_any_bytes_as_hints_and_outlines(tmp_path: Path, data: bytes) -> None:
 
 
 @FEW
+@example(np.full((2, 3), 1e300))
 @given(
     arrays.arrays(
         st.sampled_from((np.uint8, np.uint16, np.int32, np.int64, np.float32, np.float64, np.bool_)),

@@ -145,7 +145,8 @@ def _read_flo(name: str, file: BinaryIO) -> Array:
             f"{name}: {width}x{height} px need {wanted} bytes after the header, found {found}; cut or damaged"
         )
     field: Array = np.frombuffer(data, "<f4").reshape(height, width, 2).transpose(2, 0, 1).astype(np.float32)
-    field[np.abs(field) > UNKNOWN] = np.nan
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        field[~(np.abs(field) <= UNKNOWN)] = np.nan
     return field
 
 
@@ -175,8 +176,9 @@ def _checked(name: str, array: NDArray[Any]) -> Array:
         raise InputError(f"{name}: holds {array.dtype}; motion is real numbers, px per frame at 30 fps")
     if not 0 < min(array.shape[1:]) <= max(array.shape[1:]) <= MAX_GRID:
         raise InputError(f"{name}: a grid of {array.shape[2]}x{array.shape[1]} px; sides are 1 to {MAX_GRID}")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         field = np.array(array, np.float32)
+    field[np.isnan(field)] = np.nan  # quiet ones, whatever the file holds
     bad = int(np.count_nonzero(np.isinf(field)))
     if bad:
         raise InputError(f"{name}: {bad} of {field.size} values are infinite; replace them, by 0 where nothing moves")

@@ -75,10 +75,11 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
         return planes.astype(np.uint8) * np.uint8(255)
     if planes.dtype.kind != "f":
         raise InputError(f"the array holds {planes.dtype}; pictures are uint8, uint16, or floats from 0 to 1")
-    values = planes.astype(np.float32)
-    if not (np.isfinite(values).all() and values.min() >= -1e-3 and values.max() <= 1 + 1e-3):
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        within = ((planes >= -1e-3) & (planes <= 1 + 1e-3)).all()  # NaN is not
+    if not within:
         raise InputError("the array holds floats outside 0 to 1 (or NaN); scale them, or give uint8")
-    return (np.clip(values, 0, 1) * 65535 + 0.5).astype(np.uint16)
+    return (np.clip(planes.astype(np.float32), 0, 1) * 65535 + 0.5).astype(np.uint16)
 
 
 def reason(error: BaseException) -> str:
