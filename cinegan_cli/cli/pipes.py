@@ -35,12 +35,9 @@ class SecondPrinter(Printer):
 
 
 def name_of_piped(photo: Path | None, typed: dict[str, Any]) -> None:
-    """A photo without a name of its own becomes loop.mp4, unless --out is typed. Raises UsageError for a keyboard."""
-    if photo is None or not is_pipe(photo):
-        return
-    if str(photo) == "-" and sys.stdin.isatty():
-        raise UsageError("-: nothing is piped in; use `cinegan animate - < photo.jpg`, or name a photo")
-    typed.setdefault("out", (Path("loop.gif" if typed.get("preset") == "gif" else "loop.mp4"),))
+    """A photo without a name of its own becomes loop.mp4, unless --out is typed."""
+    if photo is not None and is_pipe(photo):
+        typed.setdefault("out", (Path("loop.gif" if typed.get("preset") == "gif" else "loop.mp4"),))
 
 
 @contextmanager

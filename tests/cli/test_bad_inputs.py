@@ -136,7 +136,7 @@ CASES = [
     Case("freeze missing", f"{LOOP} --freeze bad.png", INPUT, "bad.png"),
     # ---- the motion
     Case("motion missing", f"{MOVE} bad.npy", INPUT, "bad.npy"),
-    Case("NaN motion", f"{MOVE} bad.npy", INPUT, "bad.npy & NaN", array("bad.npy", field() * np.nan)),
+    Case("NaN motion", f"{MOVE} bad.npy", INPUT, "bad.npy", array("bad.npy", field() * np.nan)),
     Case("infinite motion", f"{MOVE} bad.npy", INPUT, "bad.npy", array("bad.npy", field(np.inf))),
     Case("motion beyond all bounds", f"{MOVE} bad.npy", INPUT, "bad.npy & 1e+30", array("bad.npy", field(1e30))),
     Case("wrong .npy shape", f"{MOVE} bad.npy", INPUT, "bad.npy & [3, 4, 5]", array("bad.npy", field(1, 3, 4, 5))),
