@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Numbers(click.ParamType[tuple[float, ...]]):
+class Numbers(click.ParamType):  # type: ignore[type-arg]  # that of click 8.1 takes no argument
     """A comma-separated list of so many numbers, such as 10,20,30,40."""
 
     def __init__(self, count: int, metavar: str) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-PAPER: Mapping[str, Any] = {"warp": "splat", "blend": "linear", "fill": "paper"}
-
 
 @dataclass(frozen=True)
 class Method:
-    """A row of a table: options of `Config.from_options` over the default. A `still` shows the photo alone."""
+    """A row of a table: options of `Config.from_options` over the default, each read by that method's run.
+
+    A `still` shows the photo alone.
+    """
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -24,7 +25,7 @@ BASELINES = (
     Method("cross-fade", {"loop": "crossfade"}),
     Method("ping-pong", {"loop": "pingpong"}),
     Method("backward warp", {"warp": "backward"}),
-    Method("RGB splat", {"warp": "rgb", "blend": "linear"}),
+    Method("RGB splat", {"warp": "rgb"}),
     Method("linear joint splat", {"warp": "splat", "blend": "linear"}),
     Method("ours"),
 )
@@ -32,12 +33,13 @@ BASELINES = (
 
 def ablation_variants(generator: bool) -> tuple[Method, ...]:
     """The variants of the paper's Table 4, and ours. With a `generator` its features are warped, else the bands are."""
-    deep = {"mode": "deep", "no_residual": True} if generator else {}
+    layer = {"mode": "deep", "no_residual": True} if generator else {"blend": "linear"}
+    paper = {**layer, "warp": "splat", "fill": "paper"}
     return (
-        Method("full", {**PAPER, **deep}),
-        Method("without forward warp", {**PAPER, **deep, "warp": "backward"}),
-        Method("without deep features", {**PAPER, "warp": "rgb"}),
-        Method("D10 only", {**PAPER, **deep, "warp_levels": "first"}, needs_generator=True),
-        Method("without mask", {**PAPER, **deep, "move": "everything"}),
+        Method("full", paper),
+        Method("without forward warp", {**layer, "warp": "backward"}),
+        Method("without deep features", {"warp": "rgb", "fill": "paper"}),
+        Method("D10 only", {**paper, "warp_levels": "first"}, needs_generator=True),
+        Method("without mask", {**paper, "move": "everything"}),
         Method("ours"),
     )

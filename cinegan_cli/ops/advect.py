@@ -1,6 +1,6 @@
 """advect: one Euler step of particles in a steady flow, Eq. 1 of StyleCineGAN."""
 
-from __future__ import annotations
+# Annotations are types here, not text: `custom_op` of torch 2.4 reads nothing else.
 
 import torch
 from torch import Tensor

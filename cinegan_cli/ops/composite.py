@@ -1,6 +1,6 @@
 """composite: the moving part over the unmoved photo, to bytes."""
 
-from __future__ import annotations
+# Annotations are types here, not text: `custom_op` of torch 2.4 reads nothing else.
 
 import torch
 from torch import Tensor

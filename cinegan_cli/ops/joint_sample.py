@@ -1,6 +1,6 @@
 """joint_sample: the renderer's inner loop, one pass over the pixels of a frame."""
 
-from __future__ import annotations
+# Annotations are types here, not text: `custom_op` of torch 2.4 reads nothing else.
 
 from functools import partial
 

@@ -1,6 +1,6 @@
 """sample: a sharp gather at any positions."""
 
-from __future__ import annotations
+# Annotations are types here, not text: `custom_op` of torch 2.4 reads nothing else.
 
 from typing import Any, Literal
 

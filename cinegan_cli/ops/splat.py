@@ -1,6 +1,6 @@
 """splat: forward warping with bilinear votes, numerator and denominator apart."""
 
-from __future__ import annotations
+# Annotations are types here, not text: `custom_op` of torch 2.4 reads nothing else.
 
 from typing import Any
 

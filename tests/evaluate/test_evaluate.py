@@ -18,6 +18,7 @@ from PIL import Image
 from cinegan_cli.config import Config
 from cinegan_cli.errors import ExitStatus
 from cinegan_cli.evaluate.masks import predicted_labels
+from cinegan_cli.session import Session
 from tests.small_models import write_models
 from tests.small_scene import WIDTH, invoke, texture, upper_half, write_scene
 from tests.torchscript import write_script
@@ -202,7 +203,7 @@ def test_mask_iou_of_the_stage_against_painted_masks(folder: Path, measured: Run
         picture.convert("RGB").resize((320, 214)).save(photo)
         picture.convert("RGB").resize((320, 214)).save(folder / "photos" / "another.jpg")
     (folder / "manifest.csv").write_text("file,split\nphotos/harbour.jpg,test\nphotos/another.jpg,train\n")
-    labels, _ = predicted_labels(photo, Config())
+    labels, _ = predicted_labels(photo, Config(), Session())
     Image.fromarray(labels).save(folder / "annotated" / "harbour_mask.png")
     assert by_method(measured(". --mask-iou"))["all photos together"]["moving"] == 1
     white = np.where(labels > 0, 255, 0).astype(np.uint8)

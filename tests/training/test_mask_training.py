@@ -15,6 +15,7 @@ from cinegan_cli.errors import InputError
 from cinegan_cli.measure.iou import score
 from cinegan_cli.models.bundle import read_bundle
 from cinegan_cli.models.store import open_models
+from cinegan_cli.session import Session
 from cinegan_cli.stages.mask.network import predict
 from cinegan_cli.training.data.augment import augment
 from cinegan_cli.training.data.masks import Example, read_examples
@@ -175,7 +176,7 @@ def test_resumed_run_equals_an_uninterrupted_one(data: Path, tmp_path: Path) -> 
     assert one.config == two.config
     assert all(torch.equal(one.tensors[name], two.tensors[name]) for name in one.tensors)
     assert (tmp_path / "broken" / "scores.json").is_file()
-    seen = predict(torch.from_numpy(picture(3)[0]), device=torch.device("cpu"), weights=resumed)
+    seen = predict(torch.from_numpy(picture(3)[0]), session=Session(), weights=resumed)
     assert seen.shape == (3, 32, 48)
     assert torch.allclose(seen.sum(0), torch.ones(32, 48), atol=1e-5)
 

@@ -197,7 +197,7 @@ def test_a_tiny_compact_run_learns_and_resumes(data: Path, tmp_path: Path) -> No
 def average_velocity(sample: Path, network: Path | None, arrow: float | None) -> float:
     """Mean x of what moves in a sample, px per second, under one arrow of that length in its middle."""
     photo = read_photo(sample / "photo.png", PhotoConfig())
-    mask = make_mask(photo, MaskConfig(mask=sample / "mask.png"), device=torch.device("cpu"))
+    mask = make_mask(photo, MaskConfig(mask=sample / "mask.png"), session=Session())
     y, x = (int(np.median(where)) for where in np.nonzero(mask.alpha.numpy() > 0.9))
     arrows = () if arrow is None else ((x, y, x + arrow, y),)
     motion = make_motion(photo, mask, MotionConfig(motion_network=network, arrow=arrows), session=Session())
