@@ -16,7 +16,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not torch.cuda.is_available():
         reason = "no CUDA device"
     elif not backend_info().cuda:
-        reason = "cinegan_cli._C was built without CUDA"
+        reason = str(backend_info().reason)
     else:
         return
     for item in items:

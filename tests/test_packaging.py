@@ -121,6 +121,3 @@ def test_cuda_build(tree: Path) -> None:
     assert machine.split() == ["75", "80", "86", "90", "120"]
     assert intermediate.split() == ["90", "120"]
     assert int(version) >= 12000
-    listed = subprocess.run(["cuobjdump", "--list-ptx", *tree.glob("cinegan_cli/*.so")], capture_output=True, text=True)
-    if listed.returncode == 0:
-        assert {name for name in ("sm_90", "sm_120", "sm_86") if f".{name}." in listed.stdout} == {"sm_90", "sm_120"}
