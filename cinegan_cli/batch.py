@@ -11,7 +11,8 @@ from pathlib import Path
 from cinegan_cli.claims import ClaimedError, claimed, left_behind
 from cinegan_cli.config import Config, MaskConfig
 from cinegan_cli.errors import BatchError, CancelledError, CineganError, InputError, UsageError, unexpected
-from cinegan_cli.photos import PHOTO_SUFFIXES, is_pipe, list_folder, with_companions
+from cinegan_cli.files import is_stream
+from cinegan_cli.photos import PHOTO_SUFFIXES, list_folder, with_companions
 from cinegan_cli.stages.video import files_of, is_finished, writes_frames
 
 FILE_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".avi", ".apng", ".npy", ".flo", *PHOTO_SUFFIXES)
@@ -144,7 +145,7 @@ def _find(paths: Sequence[Path], made: Made) -> tuple[dict[Path, Path], set[str]
     unreachable: list[str] = []
     for path in paths:
         if not os.path.isdir(path):
-            names[path] = Path("loop.pipe") if is_pipe(path) else Path(path.name)
+            names[path] = Path("loop.pipe") if is_stream(path) else Path(path.name)
             continue
         try:
             listing = list_folder(path)

@@ -45,8 +45,8 @@ def text_of(data: bytes) -> str:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether `path` can be read only once, from its start to its end: a pipe, or "-", standard input."""
-    if str(path) == "-":
+    """Whether `path` can be read only once, from its start to its end: a pipe, or standard input ("-", /dev/stdin)."""
+    if str(path) in ("-", "/dev/stdin"):
         return True
     try:
         mode = path.stat().st_mode

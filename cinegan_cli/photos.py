@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,16 +115,6 @@ def with_companions(photos: Sequence[Path]) -> dict[Path, dict[str, Path]]:
         for photo in photos
         if not any((photo.parent, owner) in stems for owner in _owners(photo.stem))
     }
-
-
-def is_pipe(path: Path) -> bool:
-    """Whether a photo comes from elsewhere than a file: "-" or /dev/stdin, <(command), a named pipe."""
-    if str(path) in ("-", "/dev/stdin"):
-        return True
-    try:
-        return stat.S_ISFIFO(path.stat().st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def _is_systems(name: str) -> bool:

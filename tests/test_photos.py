@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cinegan_cli.photos import PHOTO_SUFFIXES, is_pipe, list_folder, with_companions
+from cinegan_cli.files import is_stream
+from cinegan_cli.photos import PHOTO_SUFFIXES, list_folder, with_companions
 
 SEQUENCES = {".apng", ".avifs", ".heics", ".heifs"}
 NO_PHOTOS = (
@@ -121,8 +122,8 @@ def test_pipes_are_told_from_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     touch(tmp_path, "a.jpg")
     assert stat.S_ISFIFO((tmp_path / "pipe.jpg").stat().st_mode)
-    assert is_pipe(Path("-"))
-    assert is_pipe(tmp_path / "pipe.jpg")
-    assert not is_pipe(tmp_path / "a.jpg")
-    assert not is_pipe(tmp_path / "gone.jpg")
+    assert is_stream(Path("-"))
+    assert is_stream(tmp_path / "pipe.jpg")
+    assert not is_stream(tmp_path / "a.jpg")
+    assert not is_stream(tmp_path / "gone.jpg")
     assert photos(tmp_path) == ["a.jpg"]  # a pipe in a folder would hang

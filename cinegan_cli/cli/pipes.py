@@ -19,7 +19,7 @@ from cinegan_cli.cli.options import Printer
 from cinegan_cli.cli.runs import with_outputs
 from cinegan_cli.config import Config
 from cinegan_cli.errors import UsageError
-from cinegan_cli.photos import is_pipe
+from cinegan_cli.files import is_stream
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class SecondPrinter(Printer):
 
 def name_of_piped(photo: Path | None, typed: dict[str, Any]) -> None:
     """A photo without a name of its own becomes loop.mp4, unless --out is typed."""
-    if photo is not None and is_pipe(photo):
+    if photo is not None and is_stream(photo):
         typed.setdefault("out", (Path("loop.gif" if typed.get("preset") == "gif" else "loop.mp4"),))
 
 
@@ -64,4 +64,4 @@ def through_stdout(config: Config, printer: Printer) -> Iterator[tuple[Config, P
 
 def leaves_sidecar(photo: Path, config: Config) -> bool:
     """Whether settings can be saved beside the loop: the photo and the loop must be files."""
-    return not is_pipe(photo) and not any(str(path) in STDOUT for path in config.video.out)
+    return not is_stream(photo) and not any(str(path) in STDOUT for path in config.video.out)
