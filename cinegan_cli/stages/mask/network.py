@@ -30,7 +30,7 @@ def predict(picture: Tensor, *, session: Session, weights: Path = WEIGHTS) -> Te
     The same bits for any number of CPU threads.
     Raises ModelMissingError when `weights` is not there, InputError when it is damaged or something else.
     """
-    jobs = []
+    jobs: list[Callable[[], Tensor]] = []
     for net in read_networks(weights, session):
         for scale in _SCALES:
             rgb = network_input(picture, round(scale * net.config.side)).to(session.device)
