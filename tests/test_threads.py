@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from cinegan_cli import ops
-from cinegan_cli.config import Config, RenderConfig, RunConfig
+from cinegan_cli.config import Config, RenderConfig, RunConfig, StyleConfig
 from cinegan_cli.pipeline import render
 from cinegan_cli.session import Session
 from cinegan_cli.stages.bands import pyramid, upsample
 from cinegan_cli.stages.mask import predict
-from cinegan_cli.types import Scene
+from cinegan_cli.systems import restyled
+from cinegan_cli.systems.pyramid import Pyramid
+from cinegan_cli.types import Analysis, Scene
 from tests.scenes import drift, noise_photo, upper_half
 
 THREADS = (1, 2, 3)
@@ -51,6 +53,25 @@ def test_frames_of_other_loops(loop: str) -> None:
 def test_the_papers_fill() -> None:
     config = RenderConfig(seconds=0.4, fps=10.0, warp="splat", fill="paper")
     assert len({digest(threads, config) for threads in THREADS}) == 1
+
+
+@pytest.mark.parametrize(("target", "cycle"), [("sunset", False), ("#ff8800", False), ("night", True)])
+def test_looks(target: str, cycle: bool) -> None:
+    """A changing look needs no mask network where the mask knows sky from water."""
+    render_config = RenderConfig(seconds=0.4, fps=10.0)
+    digests = set()
+    for threads in THREADS:
+        session = Session(RunConfig(threads=threads))
+        plain = scene()
+        mask = replace(plain.mask, sky=plain.mask.alpha, water=torch.zeros_like(plain.mask.alpha))
+        style = StyleConfig(target=target, cycle=cycle)
+        with session.at_work():
+            looks = Pyramid().looks(plain.photo, mask, Analysis(), style, session)
+        styled = replace(plain, looks=looks) if cycle else restyled(plain, looks[-1])
+        frames = render(styled, replace(Config(), render=render_config), session)
+        pictures = [look.picture.numpy().tobytes() for look in looks]
+        digests.add(hashlib.sha256(b"".join([*pictures, *(frame.tobytes() for frame in frames)])).hexdigest())
+    assert len(digests) == 1
 
 
 def test_the_mask_network() -> None:

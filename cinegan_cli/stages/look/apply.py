@@ -12,12 +12,13 @@ from torch import Tensor
 from cinegan_cli.session import Session
 from cinegan_cli.stages.look.colour import from_oklab, into_gamut, to_linear, to_oklab, to_srgb
 from cinegan_cli.stages.look.looks import LOOKS, Look, Tone
-from cinegan_cli.stages.look.reference import look_of_colour, look_of_reference, measure_reference
+from cinegan_cli.stages.look.reference import Measured, look_of_colour, look_of_reference, measure_reference
 from cinegan_cli.stages.look.regions import Layer, Regions, find_regions, shrunk, split
 from cinegan_cli.stages.look.sky import PaintedSky, mirrored, paint_sky, painted, relief
 from cinegan_cli.stages.look.statistics import Statistics, exposure, gradient_correlation, likeness, measure
 from cinegan_cli.stages.look.target import Target
 from cinegan_cli.stages.look.transfer import clarity_change, eased, graded, rows_of, step
+from cinegan_cli.stages.threads import one_thread
 from cinegan_cli.types import Mask, Photo
 
 SMALL = 512  # px, long side of the copy that statistics and bands are made from
@@ -35,20 +36,20 @@ def restyle(photo: Photo, mask: Mask | None, target: Target, *, session: Session
     device = session.device
     regions = find_regions(photo, mask, session=session)
     regions = replace(regions, sky=regions.sky.to(device), water=regions.water.to(device))
+    reference = None if target.reference is None else measure_reference(target.reference, session=session)
     pixels = photo.pixels.to(device)
-    small, small_regions = _small_copy(pixels, regions)
-    look = _eased_look(_look(target, small, small_regions, session), small, small_regions)
-    return _Scene(pixels, regions, look).rendered().to(photo.pixels.device)
+    with one_thread():
+        small, small_regions = _small_copy(pixels, regions)
+        look = _eased_look(_look(target, reference, small, small_regions), small, small_regions)
+        return _Scene(pixels, regions, look).rendered().to(photo.pixels.device)
 
 
-def _look(target: Target, small: Tensor, regions: Regions, session: Session) -> Look:
+def _look(target: Target, reference: Measured | None, small: Tensor, regions: Regions) -> Look:
     sky = measure(small, regions.sky) if regions.has_sky else None
     if target.colour is not None:
         return look_of_colour(target.colour, sky)
-    if target.reference is not None:
-        return look_of_reference(
-            measure_reference(target.reference, session=session), measure(small, 1 - regions.sky), sky
-        )
+    if reference is not None:
+        return look_of_reference(reference, measure(small, 1 - regions.sky), sky)
     return LOOKS[target.name]
 
 

@@ -15,6 +15,7 @@ from cinegan_cli.stages.look.looks import Affine, Look, Sky, Tone
 from cinegan_cli.stages.look.regions import Regions, find_regions
 from cinegan_cli.stages.look.statistics import Statistics, measure
 from cinegan_cli.stages.photo import read_photo
+from cinegan_cli.stages.threads import one_thread
 
 REFERENCE_SIDE = 768  # px: more does not change what is measured
 BINS = 7  # heights at which a reference's sky is measured
@@ -36,10 +37,11 @@ def measure_reference(path: Path, *, session: Session) -> Measured:
     """Regions and statistics of the photo at `path`. Raises InputError when it cannot be read."""
     photo = read_photo(path, PhotoConfig(max_side=REFERENCE_SIDE))
     regions = find_regions(photo, None, session=session)
-    land = None if float((1 - regions.sky).mean()) < 0.01 else measure(photo.pixels, 1 - regions.sky)
-    if not regions.has_sky:
-        return Measured(land, None)
-    return Measured(land, measure(photo.pixels, regions.sky), _ramp(photo.pixels, regions))
+    with one_thread():
+        land = None if float((1 - regions.sky).mean()) < 0.01 else measure(photo.pixels, 1 - regions.sky)
+        if not regions.has_sky:
+            return Measured(land, None)
+        return Measured(land, measure(photo.pixels, regions.sky), _ramp(photo.pixels, regions))
 
 
 def _ramp(pixels: Tensor, regions: Regions) -> tuple[tuple[float, str], ...]:

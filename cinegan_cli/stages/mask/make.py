@@ -17,6 +17,7 @@ from cinegan_cli.stages.mask.cleanup import clean, reassign_patches
 from cinegan_cli.stages.mask.given import read_given
 from cinegan_cli.stages.mask.matting import refine
 from cinegan_cli.stages.mask.network import WEIGHTS, predict
+from cinegan_cli.stages.mask.objects import objects_notice
 from cinegan_cli.stages.photo import name_of
 from cinegan_cli.types import Mask, Photo
 
@@ -93,7 +94,10 @@ def _predicted(photo: Photo, config: MaskConfig, session: Session, votes: Tensor
         return whole
 
     alpha = placed(refine(picture.numpy(), outline, wanted))
-    return Mask(alpha, "predicted", placed(sky), placed(water), confidence, _notices(area, confidence, config))
+    notices = _notices(area, confidence, config)
+    if config.freeze is None:
+        notices += objects_notice(photo.pixels_u8.numpy(), alpha.numpy())
+    return Mask(alpha, "predicted", placed(sky), placed(water), confidence, notices)
 
 
 def _inner(photo: Photo) -> tuple[int, int, int, int]:

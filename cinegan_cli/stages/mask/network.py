@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from cinegan_cli.errors import InputError
 from cinegan_cli.models import load_strictly, read_bundle, require_finite, unpack
 from cinegan_cli.nn.segmentation import SegmentationNet, network_of, network_size
 from cinegan_cli.session import Session
+from cinegan_cli.stages.threads import side_by_side
 
 # sizes over the trained one: held-out photos gain 1.3 % of mean IoU at 1.5, and little more at 1.75
 _SCALES = (1.25, 1.5)
@@ -35,7 +35,7 @@ def predict(picture: Tensor, *, session: Session, weights: Path = WEIGHTS) -> Te
         for scale in _SCALES:
             rgb = network_input(picture, round(scale * net.config.side)).to(session.device)
             jobs += [partial(_look, net, rgb, mirrored) for mirrored in (False, True)]
-    seen = _side_by_side(jobs) if session.device.type == "cpu" else [job() for job in jobs]
+    seen = side_by_side(jobs) if session.device.type == "cpu" else [job() for job in jobs]
     size = max((p.shape[1:] for p in seen), key=sum)
     # `antialias` changes nothing about an enlargement, but the bits of the other kernel depend on the threads
     alike = [F.interpolate(p[None], size=size, mode="bilinear", antialias=True)[0] for p in seen]
@@ -53,27 +53,6 @@ def _look(net: SegmentationNet, rgb: Tensor, mirrored: bool) -> Tensor:
         logits = net(rgb.flip(3) if mirrored else rgb).float()
         seen: Tensor = logits.softmax(1).cpu()[0]
     return seen.flip(2) if mirrored else seen
-
-
-def _side_by_side(jobs: list[Callable[[], Tensor]]) -> list[Tensor]:
-    """What the jobs return, each computed by one thread, several at a time.
-
-    How a convolution is split among threads decides its last bits, so each runs on one. That costs nothing: eight
-    networks keep two threads busy, and threads that share one small layer mostly wait for each other.
-    """
-    threads = torch.get_num_threads()
-    if threads == 1:
-        return [job() for job in jobs]
-
-    def alone(job: Callable[[], Tensor]) -> Tensor:
-        torch.set_num_threads(1)
-        return job()
-
-    try:
-        with ThreadPoolExecutor(min(threads, len(jobs)), "cinegan network") as pool:
-            return list(pool.map(alone, jobs))
-    finally:
-        torch.set_num_threads(threads)  # the workers also changed what threads to come start with
 
 
 def network_input(picture: Tensor, side: int) -> Tensor:

@@ -1,0 +1,80 @@
+"""Compact sharp-edged things inside what moves are told of; clouds, waves and rocks beside it are not."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cinegan_cli.stages.mask.objects import objects_notice, standing_objects
+
+Bytes = NDArray[np.uint8]
+ALL = np.ones((400, 640), np.float32)
+
+
+def sky(seed: int = 0) -> Bytes:
+    """Blue, with soft clouds of several sizes, uint8 [400, 640, 3]."""
+    generator = np.random.default_rng(seed)
+    clouds = np.zeros((400, 640), np.float32)
+    for cells in (3, 6, 12):
+        small = generator.random((cells, 2 * cells), np.float32)
+        clouds += cv2.resize(small, (640, 400), interpolation=cv2.INTER_CUBIC) / 3
+    share = np.clip(4 * clouds - 1.8, 0, 1)[:, :, None]
+    return np.asarray((1 - share) * np.array([70, 120, 200]) + share * np.array([240, 240, 245]), np.uint8)
+
+
+def test_a_cloudy_sky_has_none() -> None:
+    for seed in range(4):
+        assert objects_notice(sky(seed), ALL) == ()
+
+
+def test_white_noise_has_none() -> None:
+    """What is everywhere alike does not stand out, however sharp."""
+    noise = np.random.default_rng(1).integers(0, 255, (400, 640, 3), np.uint8)
+    assert standing_objects(noise, ALL) == []
+
+
+@pytest.mark.parametrize("colour", [(250, 30, 30), (20, 20, 25)])
+@pytest.mark.parametrize("radius", [8, 25])
+def test_a_disc_is_found_where_it_is(colour: tuple[int, int, int], radius: int) -> None:
+    picture = sky()
+    cv2.circle(picture, (200, 150), radius, colour, -1, cv2.LINE_AA)
+    ((x, y),) = standing_objects(picture, ALL)
+    assert x * 640 == pytest.approx(200, abs=3)
+    assert y * 400 == pytest.approx(150, abs=3)
+    (notice,) = objects_notice(picture, ALL)
+    assert "--freeze" in notice
+
+
+def test_the_place_is_in_pixels_of_the_photo() -> None:
+    picture = cv2.resize(sky(), (1920, 1200))
+    cv2.circle(picture, (900, 600), 60, (250, 30, 30), -1, cv2.LINE_AA)
+    (notice,) = objects_notice(np.asarray(picture, np.uint8), cv2.resize(ALL, (1920, 1200)))
+    x, y = (int(number) for number in notice.split("(")[1].split(")")[0].split(","))
+    assert abs(x - 900) < 10
+    assert abs(y - 600) < 10
+
+
+def test_lettering_is_found_letter_by_letter() -> None:
+    picture = sky()
+    cv2.putText(picture, "HELLO", (150, 200), cv2.FONT_HERSHEY_SIMPLEX, 2.5, (250, 40, 40), 8, cv2.LINE_AA)
+    assert len(standing_objects(picture, ALL)) == 5
+    assert "2 more" in objects_notice(picture, ALL)[0]
+
+
+def test_what_stands_outside_or_is_soft_is_not_told_of() -> None:
+    picture = sky()
+    cv2.circle(picture, (200, 150), 25, (250, 30, 30), -1, cv2.LINE_AA)
+    static = ALL.copy()
+    static[100:200, 100:300] = 0
+    assert standing_objects(picture, static) == []
+    soft = np.asarray(cv2.GaussianBlur(picture, (0, 0), 8), np.uint8)
+    assert standing_objects(soft, ALL) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 90), (40, 30)])
+def test_tiny_pictures_and_nothing_moving(size: tuple[int, int]) -> None:
+    picture = np.full((*size, 3), 128, np.uint8)
+    assert standing_objects(picture, np.ones(size, np.float32)) == []
+    assert standing_objects(picture, np.zeros(size, np.float32)) == []
