@@ -110,11 +110,11 @@ def test_vote_counts_members() -> None:
 
 
 def test_wrong_arguments_are_refused() -> None:
-    with pytest.raises(ValueError, match="58 channels together, got"):
+    with pytest.raises(ValueError, match=r"\b58\b"):
         make_ensemble()(make_features()[1:], SIZE)
-    with pytest.raises(ValueError, match="members must be"):
+    with pytest.raises(ValueError, match="members"):
         ClassifierEnsemble([])
-    with pytest.raises(ValueError, match="members must be"):
+    with pytest.raises(ValueError, match="members"):
         ClassifierEnsemble([PixelClassifier(), PixelClassifier(ClassifierConfig(8))])
-    with pytest.raises(ValueError, match="logits must be"):
+    with pytest.raises(ValueError, match="logits"):
         ClassifierEnsemble.vote(torch.zeros(3, 2, 3, 4, 4))

@@ -36,12 +36,12 @@ def test_flow_has_the_photos_size(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("size", [(32, 46), (31, 32), (4, 8)])
 def test_other_sizes_are_refused(size: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match=f"multiples of 4, from 8 on, got {size[0]} × {size[1]}"):
+    with pytest.raises(ValueError, match=f"{size[0]} × {size[1]}"):
         GlobalGenerator(SMALL)(torch.zeros(1, 4, *size))
 
 
 def test_a_shape_without_width_is_refused() -> None:
-    with pytest.raises(ValueError, match="ngf must be positive, got 0"):
+    with pytest.raises(ValueError, match="ngf"):
         GlobalGeneratorConfig(ngf=0)
 
 

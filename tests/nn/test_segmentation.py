@@ -94,28 +94,28 @@ def test_weights_file_round_trip(net: SegmentationNet, tmp_path: Path) -> None:
 
 def test_weights_file_errors(net: SegmentationNet, tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
-    with pytest.raises(ModelMissingError, match="not installed"):
+    with pytest.raises(ModelMissingError, match=str(path)):
         read_bundle(path, "mask")
     path.write_bytes(b"nothing of the kind")
-    with pytest.raises(InputError, match="not a cinegan weights file"):
+    with pytest.raises(InputError, match=str(path)):
         read_bundle(path, "mask")
     write_bundle(path, Bundle("motion", {}, {"x": torch.zeros(1)}))
-    with pytest.raises(InputError, match="holds a motion model"):
+    with pytest.raises(InputError, match=r"\bmotion\b"):
         read_bundle(path, "mask")
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "cause"),
     [
-        (lambda state: state.pop("head.bias"), "head.bias is missing"),
-        (lambda state: state.update(extra=torch.zeros(1)), "extra is unknown"),
-        (lambda state: state.update({"head.bias": torch.zeros(7)}), "head.bias has shape"),
+        (lambda state: state.pop("head.bias"), "head.bias"),
+        (lambda state: state.update(extra=torch.zeros(1)), "extra"),
+        (lambda state: state.update({"head.bias": torch.zeros(7)}), "head.bias.*7"),
     ],
 )
 def test_loading_is_strict(
-    net: SegmentationNet, tmp_path: Path, change: Callable[[dict[str, torch.Tensor]], object], message: str
+    net: SegmentationNet, tmp_path: Path, change: Callable[[dict[str, torch.Tensor]], object], cause: str
 ) -> None:
     state = dict(net.state_dict())
     change(state)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=cause):
         load_strictly(SegmentationNet(TINY), state, tmp_path / "x.safetensors")

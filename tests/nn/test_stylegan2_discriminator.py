@@ -88,5 +88,5 @@ def test_second_derivatives_are_exact() -> None:
 
 
 def test_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"picture must be \[\*, 3, 16, 16\]"):
+    with pytest.raises(ValueError, match=r"picture.*16, 16"):
         Discriminator(TINY)(pictures(1, 8))

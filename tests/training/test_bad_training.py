@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -125,16 +126,20 @@ CASES = [
         Case(f"{command.split()[1]}: {name}", f"{command} {PHOTOS} {NEW}", INPUT, words, make)
         for command in (MASK, GENERATOR, COMPACT)
         for name, words, make in (
-            ("photo cut in half", "0.png: the picture is damaged", cut("photo_set/photos/0.png")),
-            ("photo of text", "0.png: not a picture", text("photo_set/photos/0.png")),
-            ("photo too small", "0.png: is 8x6 px", blank("photo_set/photos/0.png", 8, 6)),
-            ("photo missing", "0.png: no such file", lambda f: (f / "photo_set/photos/0.png").unlink()),
-            ("manifest without split", "has no column split", manifest("file,licence\nphotos/0.png,CC0\n")),
-            ("manifest of zero bytes", "has no column file", manifest("")),
+            ("photo cut in half", "0.png", cut("photo_set/photos/0.png")),
+            ("photo of text", "0.png", text("photo_set/photos/0.png")),
+            ("photo too small", "0.png 8x6", blank("photo_set/photos/0.png", 8, 6)),
+            ("photo missing", "0.png", lambda f: (f / "photo_set/photos/0.png").unlink()),
+            ("manifest without split", "manifest.csv split", manifest("file,licence\nphotos/0.png,CC0\n")),
+            ("manifest of zero bytes", "manifest.csv", manifest("")),
         )
     ),
     Case(
-        "mask: manifest of bytes", f"{MASK} {PHOTOS} {NEW}", INPUT, "UTF-8", text("photo_set/manifest.csv", b"\xff\0")
+        "mask: manifest of bytes",
+        f"{MASK} {PHOTOS} {NEW}",
+        INPUT,
+        "manifest.csv UTF-8",
+        text("photo_set/manifest.csv", b"\xff\0"),
     ),
     Case("mask: strip", f"{MASK} {PHOTOS} {NEW}", INPUT, "2000x20", blank("photo_set/photos/1.png", 2000, 20)),
     Case("mask: labels of text", f"{MASK} {PHOTOS} {NEW}", INPUT, "0_mask.png", text("photo_set/annotated/0_mask.png")),
@@ -143,39 +148,56 @@ CASES = [
         "mask: labels of another shape",
         f"{MASK} {PHOTOS} {NEW}",
         INPUT,
-        "50x50 px has not the aspect of 0.png",
+        "0_mask.png 50x50 0.png",
         blank("photo_set/annotated/0_mask.png", 50, 50, "L"),
     ),
-    Case("mask: nothing labelled", f"{MASK} {PHOTOS} {NEW}", INPUT, "no labelled training photo", unlabelled),
-    Case("mask: a motion set", f"{MASK} {FIELDS} {NEW}", INPUT, "no labelled training photo"),
-    Case("generator: no photos", f"{GENERATOR} --data bare {NEW}", INPUT, "no photos", folder_named("bare")),
-    Case("generator: data is a file", f"{GENERATOR} --data photo.png {NEW}", INPUT, "no photos found"),
-    Case("generator: size 48", f"{GENERATOR} {PHOTOS} {NEW} --size 48", USAGE, "--size must be a power of two"),
-    Case("generator: data of 300 letters", f"{GENERATOR} --data {LONG} {NEW}", INPUT, "too long"),
-    Case("compact: crop 33", f"{COMPACT} {PHOTOS} {NEW} --crop 33", USAGE, "--crop must be a multiple of 16"),
+    Case("mask: nothing labelled", f"{MASK} {PHOTOS} {NEW}", INPUT, "photo_set --data", unlabelled),
+    Case("mask: a motion set", f"{MASK} {FIELDS} {NEW}", INPUT, "motion_set --data"),
+    Case("generator: no photos", f"{GENERATOR} --data bare {NEW}", INPUT, "bare --data", folder_named("bare")),
+    Case("generator: data is a file", f"{GENERATOR} --data photo.png {NEW}", INPUT, "photo.png --data"),
+    Case("generator: size 48", f"{GENERATOR} {PHOTOS} {NEW} --size 48", USAGE, "--size 48"),
+    Case("generator: data of 300 letters", f"{GENERATOR} --data {LONG} {NEW}", INPUT, LONG),
+    Case("compact: crop 33", f"{COMPACT} {PHOTOS} {NEW} --crop 33", USAGE, "--crop 16 33"),
     Case(
-        "pixels: no encoder", f"{MASK} {PHOTOS} {NEW} --form pixels --models generator.safetensors", MISSING, "encoder"
+        "pixels: no encoder",
+        f"{MASK} {PHOTOS} {NEW} --form pixels --models generator.safetensors",
+        MISSING,
+        "generator encoder",
     ),
-    Case("encoder: no set", f"train encoder --models nowhere --lpips none {PHOTOS} {NEW} -q", MISSING, "nowhere"),
+    Case(
+        "encoder: no set", f"train encoder --models nowhere --lpips none {PHOTOS} {NEW} -q", MISSING, "--models nowhere"
+    ),
     # ---- motion sets
     Case("motion: no data", f"{MOTION} {NEW}", INPUT, "--data"),
-    Case("motion: data missing", f"{MOTION} --data nowhere {NEW}", INPUT, "nowhere: holds no sample"),
+    Case("motion: data missing", f"{MOTION} --data nowhere {NEW}", INPUT, "nowhere"),
     Case("motion: a photo set", f"{MOTION} {PHOTOS} {NEW}", INPUT, "NAME/photo.png"),
     Case(
         "motion: photo cut", f"{MOTION} {FIELDS} {NEW}", INPUT, "photo.png", cut(f"{ONE}/photo.png", f"{ONE}/photo.png")
     ),
-    Case("motion: NaN", f"{MOTION} {FIELDS} {NEW}", INPUT, "NaN", array(f"{ONE}/motion.npy", field(np.nan))),
+    Case("motion: NaN", f"{MOTION} {FIELDS} {NEW}", INPUT, "motion.npy NaN", array(f"{ONE}/motion.npy", field(np.nan))),
     Case(
-        "motion: wrong shape", f"{MOTION} {FIELDS} {NEW}", INPUT, "[8, 8]", array(f"{ONE}/motion.npy", field(1, 8, 8))
+        "motion: wrong shape",
+        f"{MOTION} {FIELDS} {NEW}",
+        INPUT,
+        "motion.npy [8, 8]",
+        array(f"{ONE}/motion.npy", field(1, 8, 8)),
     ),
-    Case("motion: no field", f"{MOTION} {FIELDS} {NEW}", INPUT, "no such", lambda f: (f / ONE / "motion.npy").unlink()),
+    Case(
+        "motion: no field", f"{MOTION} {FIELDS} {NEW}", INPUT, "motion.npy", lambda f: (f / ONE / "motion.npy").unlink()
+    ),
     Case("motion: kinds of text", f"{MOTION} {FIELDS} {NEW}", INPUT, "kinds.png", text(f"{ONE}/kinds.png")),
-    Case("motion: kinds shape", f"{MOTION} {FIELDS} {NEW}", INPUT, "20x99", blank(f"{ONE}/kinds.png", 20, 99, "L")),
+    Case(
+        "motion: kinds shape",
+        f"{MOTION} {FIELDS} {NEW}",
+        INPUT,
+        "kinds.png 20x99",
+        blank(f"{ONE}/kinds.png", 20, 99, "L"),
+    ),
     Case(
         "motion: mask of another shape",
         f"{MOTION} {FIELDS} {NEW}",
         INPUT,
-        "mask.png: 20x99 px",
+        "mask.png 20x99",
         without_kinds(blank(f"{ONE}/mask.png", 20, 99, "L")),
     ),
     Case("motion: mask of text", f"{MOTION} {FIELDS} {NEW}", INPUT, "mask.png", without_kinds(text(f"{ONE}/mask.png"))),
@@ -183,108 +205,145 @@ CASES = [
         "motion: manifest lacks a column",
         f"{MOTION} {FIELDS} {NEW}",
         INPUT,
-        "no column train_shipped_weights",
+        "manifest.csv train_shipped_weights",
         text("motion_set/manifest.csv", "file,split\n"),
     ),
     # ---- settings
-    Case("steps 0", f"{MOTION} {FIELDS} {NEW} --steps 0", USAGE, "--steps must be 1 or more"),
-    Case("batch 5000", f"{MOTION} {FIELDS} {NEW} --batch 5000", USAGE, "--batch must be between 1 and 4096"),
-    Case("train: threads 0", f"{MOTION} {FIELDS} {NEW} --threads 0", USAGE, "--threads must be"),
-    Case("precision bf16", f"{MOTION} {FIELDS} {NEW} --precision bf16", USAGE, "'bfloat16'"),
-    Case("rate inf", f"{MASK} {PHOTOS} {NEW} --learning-rate inf", USAGE, "--learning-rate must be 0 or more"),
+    Case("steps 0", f"{MOTION} {FIELDS} {NEW} --steps 0", USAGE, "--steps 0"),
+    Case("batch 5000", f"{MOTION} {FIELDS} {NEW} --batch 5000", USAGE, "--batch 4096 5000"),
+    Case("train: threads 0", f"{MOTION} {FIELDS} {NEW} --threads 0", USAGE, "--threads 0"),
+    Case("precision bf16", f"{MOTION} {FIELDS} {NEW} --precision bf16", USAGE, "--precision 'bf16' 'bfloat16'"),
+    Case("rate inf", f"{MASK} {PHOTOS} {NEW} --learning-rate inf", USAGE, "--learning-rate inf"),
     # ---- results
-    Case("out over a photo", f"{MASK} {PHOTOS} --work new --out photo.png", USAGE, "must end in .safetensors"),
+    Case("out over a photo", f"{MASK} {PHOTOS} --work new --out photo.png", USAGE, "--out photo.png .safetensors"),
     Case(
-        "out over models", f"{GENERATOR} {PHOTOS} --work new --out mask_net.safetensors", ENCODER, "no earlier result"
+        "out over models",
+        f"{GENERATOR} {PHOTOS} --work new --out mask_net.safetensors",
+        ENCODER,
+        "mask_net.safetensors --out",
     ),
-    Case("out over something", f"{MOTION} {FIELDS} {NEW}", ENCODER, "no earlier result", text("new.safetensors")),
+    Case("out over something", f"{MOTION} {FIELDS} {NEW}", ENCODER, "new.safetensors --out", text("new.safetensors")),
     Case(
         "out over its own generator",
         f"train encoder --models generator.safetensors --lpips none {PHOTOS} --work new --out generator.safetensors -q",
         USAGE,
-        "is an input",
+        "generator.safetensors",
     ),
-    Case("out below a file", f"{MOTION} {FIELDS} --work new --out photo.png/a.safetensors", ENCODER, "Not a directory"),
-    Case("out of 300 letters", f"{MOTION} {FIELDS} --work new --out {LONG}.safetensors", ENCODER, "too long"),
-    Case("work is a file", f"{MOTION} {FIELDS} --work photo.png --out new.safetensors", ENCODER, "another --work"),
-    Case("work of 300 letters", f"{MOTION} {FIELDS} --work {LONG} --out new.safetensors", INPUT, "too long"),
+    Case("out below a file", f"{MOTION} {FIELDS} --work new --out photo.png/a.safetensors", ENCODER, "photo.png --out"),
+    Case("out of 300 letters", f"{MOTION} {FIELDS} --work new --out {LONG}.safetensors", ENCODER, LONG),
+    Case("work is a file", f"{MOTION} {FIELDS} --work photo.png --out new.safetensors", ENCODER, "photo.png --work"),
+    Case("work of 300 letters", f"{MOTION} {FIELDS} --work {LONG} --out new.safetensors", INPUT, LONG),
     Case(
-        "work among photos", f"{GENERATOR} --data clip --work clip/run --out new.safetensors", USAGE, "lies in --data"
+        "work among photos",
+        f"{GENERATOR} --data clip --work clip/run --out new.safetensors",
+        USAGE,
+        "clip/run --data --work",
     ),
     Case(
         "work with a config of somebody",
         f"{MOTION} {FIELDS} {NEW}",
         ENCODER,
-        "new/config.json: exists and is not",
+        "new/config.json --work",
         bad.both(folder_named("new"), text("new/config.json", '{"mine": 1}')),
     ),
     # ---- runs that go on
-    Case("work holds a run", RESUME.replace("--resume", ""), USAGE, "holds a run already; add --resume"),
-    Case("work of another task", f"{GENERATOR} {PHOTOS} --work run --out new.safetensors", USAGE, "holds a run"),
-    Case("resumed: other option", f"{RESUME} --width 0.3", USAGE, "was begun with --width 0.05, not 0.3"),
-    Case("resumed: other batch", f"{RESUME} --batch 4", USAGE, "was begun with 2 samples a step"),
-    Case("resumed: other seed", f"{RESUME} --seed 4", USAGE, "another --seed"),
-    Case("checkpoint of text", RESUME, INPUT, "damaged or no checkpoint", text("run/checkpoint.pt")),
-    Case("checkpoint cut", RESUME, INPUT, "damaged", cut("run/checkpoint.pt", "run/checkpoint.pt")),
-    Case("checkpoint of code", RESUME, INPUT, "damaged or no checkpoint", bad.evil_pickle("run/checkpoint.pt")),
-    Case("checkpoint of a list", RESUME, INPUT, "no checkpoint of a training", checkpoint([1])),
+    Case("work holds a run", RESUME.replace("--resume", ""), USAGE, "run --resume --work"),
+    Case("work of another task", f"{GENERATOR} {PHOTOS} --work run --out new.safetensors", USAGE, "run --work"),
+    Case("resumed: other option", f"{RESUME} --width 0.3", USAGE, "run/checkpoint.pt --width 0.05 0.3"),
+    Case("resumed: other batch", f"{RESUME} --batch 4", USAGE, "run/checkpoint.pt 2 4 --batch"),
+    Case("resumed: other seed", f"{RESUME} --seed 4", USAGE, "run/checkpoint.pt --seed"),
+    Case("checkpoint of text", RESUME, INPUT, "run/checkpoint.pt --work", text("run/checkpoint.pt")),
+    Case("checkpoint cut", RESUME, INPUT, "run/checkpoint.pt --work", cut("run/checkpoint.pt", "run/checkpoint.pt")),
+    Case("checkpoint of code", RESUME, INPUT, "run/checkpoint.pt --work", bad.evil_pickle("run/checkpoint.pt")),
+    Case("checkpoint of a list", RESUME, INPUT, "run/checkpoint.pt --work", checkpoint([1])),
     Case(
         "checkpoint of other networks",
         RESUME,
         INPUT,
-        "other networks",
+        "run/checkpoint.pt --work",
         checkpoint({"step": 1, "modules": {}, "averages": {}, "optimisers": []}),
     ),
     Case(
         "checkpoint of another task",
         RESUME,
         USAGE,
-        "is of `train generator`, not of `train motion`",
+        "run/checkpoint.pt generator motion",
         lambda f: shutil.copy(f / "generator_run/checkpoint.pt", f / "run/checkpoint.pt"),
     ),
     # ---- data sets that are made
-    Case("synthetic: a photo set", "data synthetic --out photo_set --count 1 --size 64", INPUT, "another kind"),
-    Case("synthetic: not empty", "data synthetic --out clip --count 1 --size 64", ENCODER, "is not empty"),
-    Case("synthetic: a file", "data synthetic --out photo.png --count 1 --size 64", ENCODER, "another --out"),
-    Case("synthetic: 300 letters", f"data synthetic --out {LONG} --count 1 --size 64", ENCODER, "too long"),
-    Case("from-photos: missing", "data from-photos nowhere --out new", INPUT, "no such file"),
-    Case("from-photos: into itself", "data from-photos clip --out clip", ENCODER, "is not empty"),
-    Case("from-photos: a motion set", "data from-photos clip --out motion_set", INPUT, "has no column width"),
-    Case("from-videos: missing", "data from-videos nowhere.mp4 --out new", INPUT, "no such file"),
+    Case(
+        "synthetic: a photo set",
+        "data synthetic --out photo_set --count 1 --size 64",
+        INPUT,
+        "photo_set/manifest.csv source --out",
+    ),
+    Case("synthetic: not empty", "data synthetic --out clip --count 1 --size 64", ENCODER, "clip --out"),
+    Case("synthetic: a file", "data synthetic --out photo.png --count 1 --size 64", ENCODER, "photo.png --out"),
+    Case("synthetic: 300 letters", f"data synthetic --out {LONG} --count 1 --size 64", ENCODER, LONG),
+    Case("from-photos: missing", "data from-photos nowhere --out new", INPUT, "nowhere"),
+    Case("from-photos: into itself", "data from-photos clip --out clip", ENCODER, "clip --out"),
+    Case("from-photos: a motion set", "data from-photos clip --out motion_set", INPUT, "motion_set/manifest.csv width"),
+    Case("from-videos: missing", "data from-videos nowhere.mp4 --out new", INPUT, "nowhere.mp4"),
     Case(
         "from-videos: manifest lacks all",
         "data from-videos clip --out motion_set",
         INPUT,
-        "has no column file",
+        "motion_set/manifest.csv",
         text("motion_set/manifest.csv", "name\n"),
     ),
     # ---- evaluation
-    Case("clip of 1 frame", "evaluate loop --fps 10", INPUT, "loop: has 1 frames", loop_frames((64, 48))),
-    Case("clip of text", "evaluate a.mp4", INPUT, "a.mp4: the video cannot be read", text("a.mp4")),
-    Case("clip of two sizes", "evaluate loop", INPUT, "frame 2 is 60x48 px", loop_frames((64, 48), (60, 48), (64, 48))),
-    Case("frames of another shape", f"{CLIP} --frames loop", INPUT, "another shape", loop_frames(*[(48, 64)] * 4)),
-    Case("masks of another shape", f"{CLIP} --masks bad.png", INPUT, "50x50", blank("bad.png", 50, 50, "L", 255)),
-    Case("motions of NaN", f"{CLIP} --motions bad.npy", INPUT, "NaN", array("bad.npy", field(np.nan))),
-    Case("csv in no folder", f"{CLIP} --csv new/a.csv", ENCODER, "does not exist"),
-    Case("mask network of the clips", f"{CLIP} --mask-network mask_net.safetensors", USAGE, "--predicted"),
-    Case("IoU: network missing", f"{IOU} --mask-network nowhere", MISSING, "nowhere: the mask model"),
-    Case("IoU: network of text", f"{IOU} --mask-network photo.png", INPUT, "not a cinegan weights file"),
-    Case("IoU: NaN network", f"{IOU} --mask-network bad.safetensors", INPUT, "not finite", nan_network),
-    Case("IoU: manifest of short rows", IOU, INPUT, "lists no photo", manifest("file,split\nphotos/0.png\n,\n")),
+    Case("clip of 1 frame", "evaluate loop --fps 10", INPUT, "loop 1", loop_frames((64, 48))),
+    Case("clip of text", "evaluate a.mp4", INPUT, "a.mp4", text("a.mp4")),
+    Case("clip of two sizes", "evaluate loop", INPUT, "loop 2 60x48 64x48", loop_frames((64, 48), (60, 48), (64, 48))),
+    Case("frames of another shape", f"{CLIP} --frames loop", INPUT, "loop 48x64 64x48", loop_frames(*[(48, 64)] * 4)),
+    Case(
+        "masks of another shape",
+        f"{CLIP} --masks bad.png",
+        INPUT,
+        "bad.png 50x50 64x48",
+        blank("bad.png", 50, 50, "L", 255),
+    ),
+    Case("motions of NaN", f"{CLIP} --motions bad.npy", INPUT, "bad.npy NaN", array("bad.npy", field(np.nan))),
+    Case("csv in no folder", f"{CLIP} --csv new/a.csv", ENCODER, "new/a.csv"),
+    Case(
+        "mask network of the clips", f"{CLIP} --mask-network mask_net.safetensors", USAGE, "--mask-network --predicted"
+    ),
+    Case("IoU: network missing", f"{IOU} --mask-network nowhere", MISSING, "nowhere"),
+    Case("IoU: network of text", f"{IOU} --mask-network photo.png", INPUT, "photo.png"),
+    Case("IoU: NaN network", f"{IOU} --mask-network bad.safetensors", INPUT, "bad.safetensors", nan_network),
+    Case(
+        "IoU: manifest of short rows",
+        IOU,
+        INPUT,
+        "photo_set/manifest.csv --split",
+        manifest("file,split\nphotos/0.png\n,\n"),
+    ),
     # ---- other commands, given results
     Case(
         "network of another kind",
         "mask photo.png --out m.png --mask-network motion.safetensors",
         INPUT,
-        "holds a compact",
+        "motion.safetensors mask",
     ),
-    Case("mask and network", "mask photo.png --out m.png --mask mask.png --mask-network a", USAGE, "one of them"),
-    Case("all and network", "mask photo.png --out m.png --move everything --mask-network a", USAGE, "one of them"),
-    Case("mask over its network", "mask photo.png --mask-network m.png --out m.png", USAGE, "is an input"),
+    Case(
+        "mask and network",
+        "mask photo.png --out m.png --mask mask.png --mask-network a",
+        USAGE,
+        "--mask-network --mask",
+    ),
+    Case(
+        "all and network",
+        "mask photo.png --out m.png --move everything --mask-network a",
+        USAGE,
+        "--mask-network --move",
+    ),
+    Case("mask over its network", "mask photo.png --mask-network m.png --out m.png", USAGE, "m.png"),
     Case("import: mask networks", "models import mask_net.safetensors", INPUT, "--mask-network mask_net.safetensors"),
     Case("import: motion network", "models import motion.safetensors", INPUT, "--motion-network motion.safetensors"),
-    Case("import: one member", "models import mask_run/member_0/average.safetensors", INPUT, "wrote to --out"),
-    Case("import: checkpoint", "models import run/checkpoint.pt", INPUT, "the checkpoint of a training run"),
+    Case(
+        "import: one member", "models import mask_run/member_0/average.safetensors", INPUT, "average.safetensors --out"
+    ),
+    Case("import: checkpoint", "models import run/checkpoint.pt", INPUT, "run/checkpoint.pt --out"),
 ]
 
 
@@ -295,7 +354,7 @@ def test_is_refused_with_one_line(case: Case, folder: Path, capfd: pytest.Captur
     before = tree(folder)
     outcome = invoke(case.arguments, capfd)
     assert [line.startswith("cinegan: ") for line in outcome.complaints] == [True], outcome.stderr
-    assert case.words in outcome.complaints[0]
+    assert all(name in outcome.complaints[0] for name in case.words.split()), "the line names what is wrong"
     assert outcome.status == case.status
     assert outcome.stdout == ""
     assert tree(folder) == before
@@ -309,7 +368,7 @@ def test_what_training_writes_can_be_used(folder: Path, capfd: pytest.CaptureFix
         ("models import generator.safetensors --name mine", "mine: generator, motion.sky"),
         ("models import pair.safetensors --name mine", "mine: generator, encoder, motion.sky"),
         ("models import pair.safetensors", "pair: generator, encoder"),
-        ("models verify mine", "all good"),
+        ("models verify mine", "mine"),
         ("motion photo.png --mask mask.png --motion-network motion.safetensors --out m.npy", "m.npy"),
     ):
         outcome = invoke(arguments, capfd)
@@ -331,7 +390,7 @@ def test_a_set_without_photos_takes_some_later(folder: Path, capfd: pytest.Captu
     blank("small.png", 9, 9)(folder)
     refused = invoke("data from-photos small.png --out new", capfd)
     assert refused.status == INPUT
-    assert "all reasons are in" in refused.stderr
+    assert "rejected.csv" in refused.stderr
     Image.fromarray(texture(128, 96)).save(folder / "large.png")
     assert invoke("data from-photos large.png small.png --out new", capfd).status == OK
     assert (folder / "new/photos/large.jpg").is_file()
@@ -357,9 +416,9 @@ def test_a_run_that_is_told_to_end_goes_on_where_it_was(folder: Path) -> None:
     process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == ExitStatus.INTERRUPTED
-    assert "--resume goes on" in said
+    assert "--resume" in said
     done = torch.load(folder / "new/checkpoint.pt", weights_only=True)["step"]
-    assert f"after step {done};" in said
+    assert re.search(rf"\b{done}\b", said)
     assert run([*arguments, str(done + 1), "--resume"]) == OK
     steps = [line.partition(",")[0] for line in (folder / "new/log.csv").read_text().splitlines()[1:]]
     assert steps == [str(n + 1) for n in range(done + 1)]

@@ -80,7 +80,7 @@ def test_resumed_generator_is_the_same_to_the_bit(photos: Path, tmp_path: Path) 
 
 
 def test_a_size_that_is_no_power_of_two(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="power of two"):
+    with pytest.raises(UsageError, match=r"--size .*48"):
         generator.train(replace(tiny(photos, tmp_path), size=48), loop_in(tmp_path / "w", 1), progress=silent)
 
 
@@ -98,7 +98,7 @@ def test_encoder_learns_and_its_set_opens(photos: Path, tmp_path: Path, monkeypa
 
 def test_encoder_needs_a_generator_with_d10(photos: Path, tmp_path: Path) -> None:
     path = generator.train(tiny(photos, tmp_path), loop_in(tmp_path / "g", 1), progress=silent)
-    with pytest.raises(InputError, match="makes 16 px, and D10 is 64 cells"):
+    with pytest.raises(InputError, match=r"\b16\b.*\b64\b"):
         encoder.train(EncoderSettings(photos, str(path)), loop_in(tmp_path / "e", 1), progress=silent)
 
 

@@ -128,7 +128,7 @@ def test_only_samples_that_may_train_are_read(data: Path, tmp_path: Path) -> Non
     manifest.write_text("\n".join([lines[0], lines[1].replace(",train,", ",test,"), lines[2]]) + "\n")
     assert [e.name for e in read_sets([copied], 32)[0]] == ["synthetic_2_00001"]
     manifest.write_text("\n".join([lines[0], lines[1].replace(",yes,", ",no,")]) + "\n")
-    with pytest.raises(InputError, match="holds no sample that may train"):
+    with pytest.raises(InputError, match=str(copied)):
         read_sets([copied], 32)
     with pytest.raises(InputError, match="--data"):
         read_sets([], 32)
@@ -229,5 +229,5 @@ def test_the_command_saves_its_configuration(data: Path, tmp_path: Path, capfd: 
 
 def test_a_side_that_does_not_fit_is_refused(data: Path, tmp_path: Path) -> None:
     motion, loop = settings(data, tmp_path, side=100)
-    with pytest.raises(UsageError, match="multiple of 32"):
+    with pytest.raises(UsageError, match=r"--side .*\b32\b.*\b100\b"):
         train(motion, loop, progress=lambda *_: None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -117,7 +118,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(tmp_path: Path) -> N
     line, loop = settings(tmp_path, 5)
     train(line, loop)
     before = (tmp_path / CHECKPOINT).read_bytes()
-    with pytest.raises(CheckError, match=r"step 7: the loss line is not finite.*--resume"):
+    with pytest.raises(CheckError, match=r"step 7.*line.*--resume"):
         train(replace(line, poisoned=7), replace(loop, steps=20, resume=True))
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 
@@ -134,7 +135,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     train(line, loop)
     path = tmp_path / CHECKPOINT
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(InputError, match="cannot be resumed"):
+    with pytest.raises(InputError, match=re.escape(str(path))):
         train(line, replace(loop, steps=4, resume=True))
 
 
@@ -149,7 +150,7 @@ def test_the_signal_to_end_is_heeded_between_steps(tmp_path: Path) -> None:
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where pytest runs in the background
     try:
-        with pytest.raises(KeyboardInterrupt, match=r"after step 4; .*--resume"):
+        with pytest.raises(KeyboardInterrupt, match=r"\b4\b.*--resume"):
             run(LineTask(part, loop), loop, config=part, progress=end)
     finally:
         signal.signal(signal.SIGINT, before)
@@ -168,7 +169,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pyt
         raise RuntimeError("[enforce fail at inline_container.cc:862] . PytorchStreamWriter failed writing file")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OutputError, match=r"the last checkpoint is whole\); free some space"):
+    with pytest.raises(OutputError, match=re.escape(str(tmp_path))):
         train(line, replace(loop, steps=4, resume=True))
     assert (tmp_path / CHECKPOINT).read_bytes() == before
     assert not list(tmp_path.glob("*.part"))
@@ -177,11 +178,11 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pyt
 def test_weights_that_are_no_numbers_are_not_kept(tmp_path: Path) -> None:
     """The loss is finite still: it is the one before the step."""
     line, loop = settings(tmp_path, 3)
-    with pytest.raises(CheckError, match="step 1: the weights of the line are not finite; there is no checkpoint yet"):
+    with pytest.raises(CheckError, match=r"step 1\b.*line"):
         train(replace(line, rate=float("inf")), replace(loop, steps=1))
     train(line, loop)
     before = (tmp_path / CHECKPOINT).read_bytes()
-    with pytest.raises(CheckError, match="the last good checkpoint"):
+    with pytest.raises(CheckError, match=r"step 4\b.*line"):
         train(replace(line, rate=float("inf")), replace(loop, steps=4, resume=True))
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 
@@ -203,14 +204,14 @@ def test_a_step_that_does_not_fit_into_memory(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(LineTask, "_fit", large)
     line, loop = settings(tmp_path, 2)
-    with pytest.raises(UsageError, match=r"--batch 4: not enough memory.*--accumulate"):
+    with pytest.raises(UsageError, match=r"--batch 4.*--accumulate"):
         train(line, loop)
 
 
 def test_other_samples_a_step_are_refused(tmp_path: Path) -> None:
     line, loop = settings(tmp_path, 2)
     train(line, loop)
-    with pytest.raises(UsageError, match="begun with 4 samples a step, all processes together, and this makes 3"):
+    with pytest.raises(UsageError, match=r"\b4\b.*\b3\b"):
         train(line, replace(loop, batch=3, steps=4, resume=True))
 
 
