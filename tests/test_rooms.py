@@ -27,7 +27,7 @@ LAYERS = (
     {"stages.mask", "stages.displacement"},
     {"stages.video"},
     {"stages.photo", "stages.bands"},
-    {"session"},
+    {"session", "stages.threads"},
     {"precision", "checkpoints"},
     {"models"},
     {"nn"},
