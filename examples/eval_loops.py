@@ -1,6 +1,6 @@
 """Figures of the loops on a folder of samples (NAME/photo.png, mask.png, motion.npy) or of plain photos, and a sheet.
 
-python examples/eval_loops.py ../shared/data/stylecinegan_samples --sheet sheet.png
+python examples/eval_loops.py data/stylecinegan_samples --sheet sheet.png
 python examples/eval_loops.py PHOTO.jpg ... --sheet sheet.png [--max-side 1280]
 
 Frames are measured before any encoding. Limits are those of the project: frame 0 within 1/255 of the photo, static

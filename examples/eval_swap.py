@@ -1,6 +1,6 @@
 """What w+ carries: every photo in the look of another, by the other one's w+ alone; figures and a sheet.
 
-python examples/eval_swap.py ../shared/data [--models compact] [--sheet swap.png]    # or none: without weights
+python examples/eval_swap.py data [--models compact] [--sheet swap.png]    # or none: without weights
 
 For photos of the split `test`, each paired with another. "Way" is how much nearer the colours come to the other one's:
 1 - d(result, other) / d(photo, other), d the mean over L, a, b of the earth mover's distance of their histograms.
