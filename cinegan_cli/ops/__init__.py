@@ -6,6 +6,18 @@ from cinegan_cli.ops.composite import composite
 from cinegan_cli.ops.joint_sample import joint_sample
 from cinegan_cli.ops.sample import sample
 from cinegan_cli.ops.splat import splat
+from cinegan_cli.ops.threads import one_thread, side_by_side
 from cinegan_cli.ops.total import total
 
-__all__ = ["BackendInfo", "advect", "backend_info", "composite", "joint_sample", "sample", "splat", "total"]
+__all__ = [
+    "BackendInfo",
+    "advect",
+    "backend_info",
+    "composite",
+    "joint_sample",
+    "one_thread",
+    "sample",
+    "side_by_side",
+    "splat",
+    "total",
+]

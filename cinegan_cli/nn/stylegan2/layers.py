@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cinegan_cli.ops import one_thread
+
 SLOPE = 0.2  # of the leaky ReLU
 GAIN = math.sqrt(2)  # keeps the variance through a leaky ReLU
 BLUR = (1.0, 3.0, 3.0, 1.0)
@@ -165,7 +167,9 @@ class ModulatedConv2d(nn.Module):
 
     def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         if self.blur is None:
-            return F.conv2d(x, weight, padding=self.padding)
+            # the last bits of a 1 × 1 convolution, but not of a 3 × 3, depend on how many threads share it
+            with one_thread() if self.padding == 0 else nullcontext():
+                return F.conv2d(x, weight, padding=self.padding)
         # ms at 64 → 32 channels, 512² → 1024², fp32, 2 cores, channels last (contiguous): transposed convolution 122
         # (162) + blur 54 (148); one 3 × 3 convolution to the four output phases with the blur in it 250 (350)
         blurred: Tensor = self.blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2))

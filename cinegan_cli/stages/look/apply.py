@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cinegan_cli.ops import one_thread
 from cinegan_cli.session import Session
 from cinegan_cli.stages.look.colour import from_oklab, into_gamut, to_linear, to_oklab, to_srgb
 from cinegan_cli.stages.look.looks import LOOKS, Look, Tone
@@ -18,7 +19,6 @@ from cinegan_cli.stages.look.sky import PaintedSky, mirrored, paint_sky, painted
 from cinegan_cli.stages.look.statistics import Statistics, exposure, gradient_correlation, likeness, measure
 from cinegan_cli.stages.look.target import Target
 from cinegan_cli.stages.look.transfer import clarity_change, eased, graded, rows_of, step
-from cinegan_cli.stages.threads import one_thread
 from cinegan_cli.types import Mask, Photo
 
 SMALL = 512  # px, long side of the copy that statistics and bands are made from

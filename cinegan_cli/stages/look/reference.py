@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from cinegan_cli.config import PhotoConfig
+from cinegan_cli.ops import one_thread
 from cinegan_cli.session import Session
 from cinegan_cli.stages.look.colour import hex_of, to_linear, to_oklab
 from cinegan_cli.stages.look.looks import Affine, Look, Sky, Tone
 from cinegan_cli.stages.look.regions import Regions, find_regions
 from cinegan_cli.stages.look.statistics import Statistics, measure
 from cinegan_cli.stages.photo import read_photo
-from cinegan_cli.stages.threads import one_thread
 
 REFERENCE_SIDE = 768  # px: more does not change what is measured
 BINS = 7  # heights at which a reference's sky is measured

@@ -15,8 +15,8 @@ from torch import Tensor
 from cinegan_cli.errors import InputError
 from cinegan_cli.models import load_strictly, read_bundle, require_finite, unpack
 from cinegan_cli.nn.segmentation import SegmentationNet, network_of, network_size
+from cinegan_cli.ops import side_by_side
 from cinegan_cli.session import Session
-from cinegan_cli.stages.threads import side_by_side
 
 # sizes over the trained one: held-out photos gain 1.3 % of mean IoU at 1.5, and little more at 1.75
 _SCALES = (1.25, 1.5)
