@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -19,7 +20,7 @@ from cinegan_cli.models.store import open_models
 from cinegan_cli.training.run_folder import LOG
 from cinegan_cli.training.settings import CompactSettings, EncoderSettings, GeneratorSettings, LoopSettings
 from cinegan_cli.training.tasks import compact, encoder, generator
-from cinegan_cli.training.tasks.adaptive import INTERVAL, AdaptiveAugment
+from cinegan_cli.training.tasks.adaptive import INTERVAL, AdaptiveAugment, resampled
 from cinegan_cli.training.tasks.perceptual import edge_distance, perceptual_distance
 from cinegan_cli.types import silent
 from tests.scenes import noise_photo
@@ -145,6 +146,16 @@ def test_augmentation_at_0_changes_nothing_and_at_1_everything() -> None:
     torch.autograd.backward(disturbed.sum())
     assert pictures.grad is not None
     assert bool(pictures.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("size", [(9, 14), (16, 16)])
+def test_resampling_is_torchs_and_has_second_derivatives(size: tuple[int, int], generator: torch.Generator) -> None:
+    pictures = torch.rand(2, 3, *size, generator=generator, dtype=torch.float64).requires_grad_()
+    grid = 6 * torch.rand(2, 7, 11, 2, generator=generator, dtype=torch.float64) - 3  # far beyond the edges
+    wanted = F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
+    torch.testing.assert_close(resampled(pictures, grid), wanted)
+    assert torch.autograd.gradcheck(lambda x: resampled(x, grid), (pictures,), fast_mode=True)
+    assert torch.autograd.gradgradcheck(lambda x: resampled(x, grid).square(), (pictures,), fast_mode=True)
 
 
 def test_edge_distance_asks_where_edges_are() -> None:

@@ -57,9 +57,31 @@ class AdaptiveAugment(nn.Module):
         batch, device = len(pictures), pictures.device
         matrix = _geometry(batch, p).to(device)
         grid = F.affine_grid(matrix, list(pictures.shape), align_corners=False)
-        moved = F.grid_sample(pictures, grid.to(pictures.dtype), padding_mode="reflection", align_corners=False)
+        moved = resampled(pictures, grid)
         colours = _colours(batch, p).to(pictures)
         return torch.einsum("bij,bjhw->bihw", colours[:, :, :3], moved) + colours[:, :, 3, None, None]
+
+
+def resampled(pictures: Tensor, grid: Tensor) -> Tensor:
+    """`F.grid_sample`, bilinear with reflection, of pictures [B, C, H, W] at grid [B, h, w, 2] → [B, C, h, w].
+
+    R1 needs the derivative of a derivative, which `grid_sample` itself has only in newer versions of torch.
+    """
+    (batch, channels, height, width), (rows, columns) = pictures.shape, grid.shape[1:3]
+    sides = torch.tensor([width, height], device=grid.device)
+    away = ((grid + 1) * sides / 2).abs() % (2 * sides)  # from the left and upper edge
+    place = (torch.minimum(away, 2 * sides - away) - 0.5).clamp(min=0).minimum(sides - 1)  # x, y in px
+    corner = place.floor()
+    share = (place - corner).to(pictures.dtype)
+    flat = pictures.flatten(2)
+    total = torch.zeros((), dtype=pictures.dtype, device=pictures.device)
+    for down in (0, 1):
+        for right in (0, 1):
+            x, y = (corner.long() + torch.tensor([right, down], device=grid.device)).minimum(sides - 1).unbind(-1)
+            index = (y * width + x).view(batch, 1, -1).expand(-1, channels, -1)
+            votes = share[..., 0].sub(1 - right).abs() * share[..., 1].sub(1 - down).abs()
+            total = total + votes[:, None] * flat.gather(2, index).view(batch, channels, rows, columns)
+    return total
 
 
 def _geometry(batch: int, p: float) -> Tensor:
