@@ -354,7 +354,7 @@ def test_is_refused_with_one_line(case: Case, folder: Path, capfd: pytest.Captur
     before = tree(folder)
     outcome = invoke(case.arguments, capfd)
     assert [line.startswith("cinegan: ") for line in outcome.complaints] == [True], outcome.stderr
-    assert all(name in outcome.complaints[0] for name in case.words.split()), "the line names what is wrong"
+    assert all(name in outcome.complaints[0] for name in case.cause.split()), "the line names what is wrong"
     assert outcome.status == case.status
     assert outcome.stdout == ""
     assert tree(folder) == before
