@@ -16,6 +16,7 @@ from cinegan_cli.config import PhotoConfig
 from cinegan_cli.errors import InputError, ModelMissingError, OutputError
 from cinegan_cli.models import Bundle, cache_folder, read_bundle, write_bundle
 from cinegan_cli.nn.stylegan2 import Generator, PhotoEncoder
+from cinegan_cli.ops import one_thread
 from cinegan_cli.precision import narrowed_for
 from cinegan_cli.session import Session
 from cinegan_cli.stages.look import Target, restyle
@@ -73,6 +74,7 @@ def _task(
     return feature, latents.w_plus, wanted
 
 
+@one_thread()
 def optimise(generator: Generator, feature: Tensor, index: int, start: Tensor, wanted: Tensor) -> Tensor:
     """The codes that bring G(feature, w) nearest to `wanted` (L2 of what a 1/8 reduction leaves), by Adam."""
     codes = start.detach().clone().requires_grad_()
