@@ -107,7 +107,7 @@ def test_a_picture_in_memory_is_not_decoded_to_look_at_it(tmp_path: Path) -> Non
 
 
 def test_a_mask_in_memory_is_a_mask() -> None:
-    with pytest.raises(UsageError, match="--move: nothing reads it beside --mask"):
+    with pytest.raises(UsageError, match="--move sky: nothing reads it beside --mask"):
         Config.from_options(mask=PICTURE, move="sky").require_read(system="pyramid")
 
 
@@ -205,6 +205,7 @@ REFUSED = [
     ({"warp_levels": "first"}, "stylecinegan", "--mode deep"),
     ({"no_residual": True}, "pyramid", "stylecinegan"),
     ({"precision": "float32"}, "pyramid", "stylecinegan"),
+    ({"codec": "hevc", "out": "loop.webm"}, "pyramid", ".mp4"),
     ({"move": "sky", "mask": "mask.png"}, "pyramid", "--mask"),
     ({"blend": "linear", "warp": "rgb"}, "pyramid", "--warp coordinates or splat or backward"),
     ({"blend": "linear", "loop": "pingpong"}, "pyramid", "--loop flow or crossfade"),

@@ -97,8 +97,6 @@ def test_default_is_deterministic_finite_and_called_default() -> None:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (MotionConfig(speed=0.0), "--speed 0"),
-        (MotionConfig(speed=math.nan), "--speed nan"),
         (MotionConfig(direction="north"), "--direction north"),
         (MotionConfig(direction="infdeg"), "--direction infdeg"),
         (MotionConfig(direction="up", arrow=((1, 1, 2, 2),)), "--direction and --arrow"),
@@ -121,7 +119,9 @@ def test_bad_options_are_one_line(config: MotionConfig, words: str) -> None:
 def test_a_file_keeps_its_grid_and_becomes_per_second(tmp_path: Path) -> None:
     field = np.random.default_rng(1).normal(size=(1, 2, 32, 48)).astype(np.float16)
     photo = noise()
-    motion = make_motion(photo, moving(photo), MotionConfig(motion=save_field(tmp_path / "m.npy", field)))
+    motion = make_motion(
+        photo, moving(photo), MotionConfig(motion=save_field(tmp_path / "m.npy", field)), session=Session()
+    )
     torch.testing.assert_close(motion.velocity, torch.from_numpy(field[0].astype(np.float32)) * 30)
     assert motion.provenance == "given"
     assert motion.notices == ()
@@ -132,7 +132,8 @@ def test_a_field_of_another_shape_is_stretched_with_a_notice(
     tmp_path: Path, shape: tuple[int, ...], count: int
 ) -> None:
     photo = noise()
-    motion = make_motion(photo, moving(photo), MotionConfig(motion=save_field(tmp_path / "m.npy", np.ones(shape))))
+    file = save_field(tmp_path / "m.npy", np.ones(shape))
+    motion = make_motion(photo, moving(photo), MotionConfig(motion=file), session=Session())
     assert len(motion.notices) == count
     assert motion.velocity.shape == shape
 
@@ -155,9 +156,8 @@ def test_beyond_the_mask_the_field_goes_on_between_the_values_inside(tmp_path: P
     photo = noise()
     alpha = torch.zeros(64, 96)
     alpha[:16] = 1.0
-    velocity = make_motion(
-        photo, Mask(alpha, "given"), MotionConfig(motion=save_field(tmp_path / "m.npy", field))
-    ).velocity
+    config = MotionConfig(motion=save_field(tmp_path / "m.npy", field))
+    velocity = make_motion(photo, Mask(alpha, "given"), config, session=Session()).velocity
     assert velocity[0].min() >= 30 - 1e-3
     assert velocity[0].max() <= 90 + 1e-3
     assert velocity[0, 30, 8].item() == pytest.approx(30, rel=0.05)
@@ -168,7 +168,9 @@ def test_a_cropped_photo_cuts_the_field_alike(tmp_path: Path) -> None:
     """A window of the right half: the grid's right half, the same px per second."""
     field = np.random.default_rng(2).normal(size=(2, 32, 48)).astype(np.float32)
     photo = photo_of(torch.zeros(3, 64, 48), (48.0, 0.0, 48.0, 64.0), (96, 64))
-    motion = make_motion(photo, moving(photo), MotionConfig(motion=save_field(tmp_path / "m.npy", field)))
+    motion = make_motion(
+        photo, moving(photo), MotionConfig(motion=save_field(tmp_path / "m.npy", field)), session=Session()
+    )
     torch.testing.assert_close(motion.velocity, torch.from_numpy(field[:, :, 24:]) * 30, atol=1e-3, rtol=1e-4)
 
 

@@ -74,9 +74,7 @@ def test_one_region_flows_in_one_sense() -> None:
     water = np.zeros((height, width), bool)
     water[40:190] = True
     grey = np.where(np.arange(width) < 150, streaks(height, width, 40.0), streaks(height, width, 5.0))
-    velocity = default_motion(
-        photo_of(grey), mask_of(~water & False, water), MotionConfig(), session=Session()
-    ).velocity.numpy()
+    velocity = default_motion(photo_of(grey), mask_of(~water & False, water)).velocity.numpy()
     inside = velocity[:, 45:185]
     assert (inside[:, :, 1:] * inside[:, :, :-1]).sum(0).min() >= 0
     assert inside[0].mean() > 0
@@ -87,9 +85,7 @@ def test_sky_is_slower_towards_the_horizon() -> None:
     sky = np.zeros((height, width), bool)
     sky[:120] = True
     grey = np.where(sky, streaks(height, width, 0.0), 0.2)
-    velocity = default_motion(
-        photo_of(grey), mask_of(sky, sky & False), MotionConfig(), session=Session()
-    ).velocity.numpy()
+    velocity = default_motion(photo_of(grey), mask_of(sky, sky & False)).velocity.numpy()
     rows = velocity[0, :118].mean(1)
     assert (np.diff(rows) < 1e-3).all()
     assert rows[2] > 2.5 * rows[115] > 0
@@ -125,9 +121,7 @@ def test_a_fall_that_is_doubtfully_sky_falls(certainty: float, falls: bool) -> N
     """Networks take white falls for sky, but not with certainty; sure sky stays sky, whatever its streaks."""
     photo, mask = fall()
     sky = mask.alpha * certainty
-    velocity = default_motion(
-        photo, Mask(mask.alpha, "predicted", sky, mask.alpha - sky), MotionConfig(), session=Session()
-    ).velocity
+    velocity = default_motion(photo, Mask(mask.alpha, "predicted", sky, mask.alpha - sky)).velocity
     middle = velocity[:, 60:190, 90:110].mean((1, 2))
     assert (middle[1] > 5 * middle[0].abs()) == falls
     assert (middle[0] > 5 * middle[1].abs()) != falls
@@ -159,7 +153,7 @@ def test_a_fall_by_file_that_touches_the_top_still_falls() -> None:
     water = np.zeros((height, width), np.float32)
     water[:150, 70:130] = 1.0
     grey = np.where(water > 0, streaks(height, width, 90.0), 0.15)
-    velocity = default_motion(photo_of(grey), Mask(torch.from_numpy(water), "given"), MotionConfig()).velocity
+    velocity = default_motion(photo_of(grey), Mask(torch.from_numpy(water), "given")).velocity
     assert velocity[1, 30:120, 80:120].min() > 0.03 * 240
 
 
