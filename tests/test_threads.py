@@ -10,13 +10,15 @@ import pytest
 import torch
 
 from cinegan_cli import ops
-from cinegan_cli.config import Config, RenderConfig, RunConfig, StyleConfig
+from cinegan_cli.config import Config, InversionConfig, RenderConfig, RunConfig, StyleConfig
+from cinegan_cli.models import SHIPPED
 from cinegan_cli.pipeline import render
 from cinegan_cli.session import Session
 from cinegan_cli.stages.bands import pyramid, upsample
 from cinegan_cli.stages.mask import predict
 from cinegan_cli.systems import restyled
 from cinegan_cli.systems.pyramid import Pyramid
+from cinegan_cli.systems.stylecinegan.invert import analyse
 from cinegan_cli.types import Analysis, Scene
 from tests.scenes import drift, noise_photo, upper_half
 
@@ -83,6 +85,16 @@ def test_the_mask_network() -> None:
             seen.append(predict(picture, session=session))
             assert torch.get_num_threads() == threads  # the network's own threads leave no trace
     assert all(torch.equal(seen[0], other) for other in seen[1:])
+
+
+def test_the_shipped_generator() -> None:
+    photo, made = scene().photo, []
+    for threads in (1, 2):
+        session = Session(RunConfig(threads=threads))
+        with session.at_work():
+            inversion = analyse(photo, session.models(SHIPPED), InversionConfig(), session=session, vote=False)
+        made.append((*inversion.contributions, inversion.latents.w_plus))
+    assert all(torch.equal(one, other) for one, other in zip(*made, strict=True))
 
 
 @pytest.mark.parametrize("threads", THREADS[1:])
