@@ -38,6 +38,8 @@ def make_unreachable(case: Path) -> None:
     photo.symlink_to("../secret/calm.jpg")
     for path in (case, *case.rglob("*")):
         os.chown(path, ORDINARY, ORDINARY, follow_symlinks=False)
+        if path.is_dir():
+            path.chmod(0o755)
     os.chown(case / "secret", 0, 0)
     (case / "secret").chmod(0o700)
     case.parent.chmod(0o755)
