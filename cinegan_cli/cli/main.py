@@ -96,7 +96,8 @@ def run(arguments: list[str]) -> int:
             outcome: Any = cinegan.main(arguments, prog_name="cinegan", standalone_mode=False)
         return int(outcome or ExitStatus.OK)
     except (KeyboardInterrupt, click.Abort) as error:
-        said = one_line(str(error.__cause__ or error))  # click makes its own of a KeyboardInterrupt
+        # click makes its own of a KeyboardInterrupt; older versions did not say from what
+        said = one_line(str(error.__cause__ or error.__context__ or error))
         return _fail(said or "interrupted; nothing unfinished was left behind", ExitStatus.INTERRUPTED)
     except click.ClickException as error:
         return _fail(_advised(error), ExitStatus.USAGE)
