@@ -41,7 +41,9 @@ def cache_folder() -> Path:
         return Path(os.path.expanduser(home))  # unlike Path's it leaves an unknown ~ as it is
     with suppress(RuntimeError):  # no home folder, or so says platformdirs
         folder = user_cache_path("cinegan", appauthor=False)
-        if folder.is_absolute() and _can_be_looked_into(folder):
+        if not folder.is_absolute():  # older platformdirs heed a relative XDG_CACHE_HOME, which is to be ignored
+            folder = Path.home() / ".cache" / "cinegan"
+        if _can_be_looked_into(folder):
             return folder
     return Path(os.devnull) / "cinegan"
 

@@ -50,6 +50,8 @@ def load_file(source: Source, *, convert_profile: bool) -> Loaded:
         notices = _frame_notices(source.short, image)
         stored, data, cut_notice = _loaded(source, image)
         told = image if image.format == "TIFF" else stored  # only once it is loaded: a PNG may say more at its end
+        if image.format == "PNG" and stored.mode == "I":  # what older versions of Pillow call 16 bits
+            stored = Image.fromarray(np.asarray(stored).astype(np.uint16))
         profile, encoding = (told.info.get("icc_profile"), None) if convert_profile else (None, None)
         if convert_profile and stored.mode not in ("CMYK", "LAB"):
             with source.open() as file:
