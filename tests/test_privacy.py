@@ -39,6 +39,8 @@ def photo(tmp_path: Path) -> Path:
     Image.fromarray(texture(256, 192)).save(path, exif=exif, xmp=xmp, comment=COMMENT)
     Image.fromarray(upper_half(256, 192)).save(folder / "mask.png")
     data = path.read_bytes()
+    if XMP.encode() not in data:
+        pytest.skip("this Pillow writes no XMP")
     assert all(secret.encode() in data for secret in SECRETS[:3] + SECRETS[4:5])
     return path
 

@@ -145,9 +145,7 @@ def test_nclx_of_avif() -> None:
 def camera_jpeg(folder: Path, name: str, space: int, index: str | None) -> Path:
     """`picture()` in Adobe RGB, as a camera's JPEG tells it."""
     exif = Image.Exif()
-    exif.get_ifd(0x8769)[0xA001] = space
-    if index is not None:
-        exif.get_ifd(0x8769)[0xA005] = {1: index}
+    exif[0x8769] = {0xA001: space} | ({} if index is None else {0xA005: {1: index}})
     image = Image.fromarray(coded(in_primaries(light.ADOBE_RGB) ** (256 / 563), 8))
     image.save(folder / name, quality=98, subsampling=0, exif=exif)
     return folder / name

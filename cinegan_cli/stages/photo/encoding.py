@@ -90,7 +90,10 @@ def _exif(image: Image.Image, name: str) -> Told:
     space = exif.get_ifd(0x8769).get(0xA001)
     if space not in (2, 0xFFFF):
         return None, ()
-    index = str(exif.get_ifd(0xA005).get(1, "")).strip("\0 ")
+    try:
+        index = str(exif.get_ifd(0xA005).get(1, "")).strip("\0 ")
+    except KeyError:  # older versions of Pillow, where the file says nothing of it
+        index = ""
     if index == "R03" or space == 2 or (not index and name.startswith("_")):
         return ADOBE, ()
     return None, (f"{name} says that its colours are not sRGB (EXIF: uncalibrated), and not what they are: {SUFFIX}",)
