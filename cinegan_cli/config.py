@@ -166,6 +166,21 @@ class MotionConfig:
         metavar="FILE",
     )
     speed: float = setting(1.0, "Factor on the speed.", minimum=0.001, maximum=20.0)
+    kind: tuple[str, ...] = setting(
+        (),
+        "What the moving area is: falls, rapids, river, surf, sea, lake, reflection, sky or fog; with @X,Y only the "
+        "area at that photo pixel. Repeatable.",
+        metavar="KIND[@X,Y]",
+    )
+    water: Literal["auto", "ripple", "flow"] = setting(
+        "auto", "Calm water: waves to and fro, or a flow; auto takes waves for lakes and reflections."
+    )
+    cycles: str = setting(
+        "auto",
+        "How often fast areas run through their own cycle within the loop: auto, or a whole number for all.",
+        metavar="auto|N",
+        number="{}",
+    )
 
 
 @dataclass(frozen=True)

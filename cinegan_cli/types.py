@@ -23,6 +23,9 @@ MaskSource: TypeAlias = PhotoSource
 MotionSource: TypeAlias = Path | NDArray[Any]
 
 STATIC, SKY, WATER, MOVING, IGNORE = 0, 1, 2, 3, 255  # values of label pictures; MOVING: sky or water, not known which
+FOG, LAKE, SEA, SURF, RIVER, RAPIDS, FALLS, REFLECTION = 4, 5, 6, 7, 8, 9, 10, 11  # the same, where the kind is known
+KINDS = ("static", "sky", "fog", "lake", "sea", "surf", "river", "rapids", "falls", "reflection")
+LABEL_OF_KIND = (STATIC, SKY, FOG, LAKE, SEA, SURF, RIVER, RAPIDS, FALLS, REFLECTION)  # in the order of KINDS
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -66,10 +69,27 @@ class Bands:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What the seer sees in a photo, on a grid of its own that covers the whole picture (pixel areas are matched).
+
+    `kinds` float32 [10, h, w] are the probabilities of `KINDS`; they add up to 1. `heading` float32 [2, h, w] points
+    where things move (+x right, +y down); its length in [0, 1] is how sure that is. `axis` float32 [2, h, w] is
+    (cos 2θ, sin 2θ) of the line θ along which they move, either way, its length likewise. `pace` float32 [h, w] is how
+    fast, in widths of the photo per second.
+    """
+
+    kinds: Tensor
+    heading: Tensor
+    axis: Tensor
+    pace: Tensor
+
+
+@dataclass(frozen=True)
 class Mask:
     """What moves. `alpha[y, x]` float32 [H, W] in [0, 1]: 0 is static, 1 moves at full speed, between: partial speed.
 
-    `sky` and `water` (float32 [H, W], probabilities) are there whenever the segmentation network ran, else None.
+    `sky` and `water` (float32 [H, W], probabilities) are there whenever a network said what moves, else None. `sight` is
+    what the seer saw, also where the mask itself was given; None where nobody asked it.
     `confidence` in [0, 1] is 1 for a mask given by file. `notices` are sentences for the user, each naming an option.
     """
 
@@ -79,6 +99,7 @@ class Mask:
     water: Tensor | None = None
     confidence: float = 1.0
     notices: tuple[str, ...] = ()
+    sight: Sight | None = None
 
 
 @dataclass(frozen=True)
@@ -87,11 +108,20 @@ class Motion:
 
     float32 [2, h, w], finite. The grid covers the whole picture and pixel areas are matched, not centres:
     photo_x + 0.5 = (x + 0.5) * W / w. It is already extended beyond the mask and scaled by `--speed`.
+
+    On the same grid, each None where it says nothing: `cycles` int64 [h, w] >= 1, how often a place runs through its
+    own cycle within the loop; `ripple` float32 [h, w] in [0, 1], the share of its motion that is waves to and fro
+    instead of the flow; `nearness` float32 [h, w] in (0, 1], how near the viewer the water is, 1 nearest: waves are
+    that large; `kinds` uint8 [h, w], the label of what is there.
     """
 
     velocity: Tensor
     provenance: Provenance
     notices: tuple[str, ...] = ()
+    cycles: Tensor | None = None
+    ripple: Tensor | None = None
+    nearness: Tensor | None = None
+    kinds: Tensor | None = None
 
 
 @dataclass(frozen=True)
