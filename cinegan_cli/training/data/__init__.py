@@ -13,6 +13,7 @@ from cinegan_cli.training.data.masks import (
 )
 from cinegan_cli.training.data.motions import MotionCrop, MotionSet, read_sets
 from cinegan_cli.training.data.photos import PhotoSet, list_photos
+from cinegan_cli.training.data.sights import augment_sight, motion_targets, read_sights
 from cinegan_cli.training.data.synthetic import make_synthetic
 
 __all__ = [
@@ -23,14 +24,17 @@ __all__ = [
     "MotionSet",
     "PhotoSet",
     "augment",
+    "augment_sight",
     "from_photos",
     "from_videos",
     "list_photos",
     "make_synthetic",
+    "motion_targets",
     "read_examples",
     "read_labels",
     "read_manifest",
     "read_sets",
+    "read_sights",
     "require_data",
     "resize",
 ]

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinegan_cli.training.data.masks import Example, Pixels, resize
-from cinegan_cli.types import SKY, WATER
+from cinegan_cli.training.data.masks import Example, Pixels, resize, sky_of, water_of
+from cinegan_cli.types import REFLECTION, SKY, WATER
 
 Floats = npt.NDArray[Any]  # float32
 
@@ -21,18 +21,28 @@ def augment(
     example: Example, pool: list[Example], size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[Pixels, Pixels]:
     """One training sample of `size` (width, height): photo and labels. `pool` gives sky and water to paste."""
+    photo, labels, _ = augment_placed(example, pool, size, rng)
+    return photo, labels
+
+
+def augment_placed(
+    example: Example, pool: list[Example], size: tuple[int, int], rng: np.random.Generator
+) -> tuple[Pixels, Pixels, Floats]:
+    """As `augment`, and the 2x3 matrix that leads from pixels of the example to those of the sample."""
     photo, labels = example.photo, example.labels
+    corner = (0, 0)
     choice = rng.random()
     if choice < 0.2:
         photo, labels = _flood(photo, labels, rng)
     elif choice < 0.26:
-        photo, labels = _only(example, rng)
-    photo = _paste(photo, labels, pool, rng)
+        photo, labels, corner = _only(example, rng)
+    photo, labels = _paste(photo, labels, pool, rng)
     matrix = _view(photo.shape[1], photo.shape[0], size, rng)
     photo = _warp(photo, matrix, size, cv2.INTER_AREA)
     labels = _warp(labels, matrix, size, cv2.INTER_NEAREST)
     photo = _damage(_recolour(photo, rng), rng)
-    return photo, labels
+    matrix[:, 2] -= matrix[:, :2] @ np.array(corner, np.float32)
+    return photo, labels, matrix
 
 
 def _view(width: int, height: int, size: tuple[int, int], rng: np.random.Generator) -> Floats:
@@ -67,13 +77,16 @@ def _warp(picture: Pixels, matrix: Floats, size: tuple[int, int], how: int) -> P
     return np.asarray(cv2.warpAffine(picture, matrix, size, flags=how, borderMode=border))
 
 
-def _paste(photo: Pixels, labels: Pixels, pool: list[Example], rng: np.random.Generator) -> Pixels:
-    """Replace the sky or the water by another photo's: labels stay true, textures and colours become new."""
+def _paste(photo: Pixels, labels: Pixels, pool: list[Example], rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """Replace the sky or the water by another photo's: outlines stay true, textures and colours become new.
+
+    Water of a known kind becomes water of a kind not known.
+    """
     for value, chance in ((SKY, 0.3), (WATER, 0.3)):
         if rng.random() > chance:
             continue
         giver = pool[int(rng.integers(len(pool)))]
-        area = labels == value
+        area = sky_of(labels) if value == SKY else water_of(labels)
         if value not in giver.patches or area.mean() < 0.03:
             continue
         rows, columns = np.flatnonzero(area.any(1)), np.flatnonzero(area.any(0))
@@ -90,16 +103,18 @@ def _paste(photo: Pixels, labels: Pixels, pool: list[Example], rng: np.random.Ge
         weight = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), rng.uniform(0.4, 1.5))[:, :, None]
         photo = photo.copy()
         photo[y0:y1, x0:x1] = (weight * patch + (1 - weight) * target).astype(np.uint8)
-    return photo
+        labels = np.where(area, np.uint8(value), labels)
+    return photo, labels
 
 
-def _only(example: Example, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-    """A part of the photo with nothing but sky, or nothing but water, if it is half as wide as the photo."""
+def _only(example: Example, rng: np.random.Generator) -> tuple[Pixels, Pixels, tuple[int, int]]:
+    """A part of the photo with nothing but sky, or nothing but water, if it is half as wide, and its corner (x, y)."""
     wide = [p for p in example.patches.values() if 2 * (p[2] - p[0]) >= example.labels.shape[1]]
     if not wide:
-        return example.photo, example.labels
+        return example.photo, example.labels, (0, 0)
     x0, y0, x1, y1 = wide[int(rng.integers(len(wide)))]
-    return np.ascontiguousarray(example.photo[y0:y1, x0:x1]), np.ascontiguousarray(example.labels[y0:y1, x0:x1])
+    part = (slice(y0, y1), slice(x0, x1))
+    return np.ascontiguousarray(example.photo[part]), np.ascontiguousarray(example.labels[part]), (x0, y0)
 
 
 def _flood(photo: Pixels, labels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
@@ -126,7 +141,7 @@ def _flood(photo: Pixels, labels: Pixels, rng: np.random.Generator) -> tuple[Pix
     )
     photo, labels = photo.copy(), labels.copy()
     photo[shore:] = np.clip(lake, 0, 255).astype(np.uint8)
-    labels[shore:] = WATER
+    labels[shore:] = REFLECTION
     return photo, labels
 
 

