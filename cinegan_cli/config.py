@@ -134,7 +134,7 @@ class MaskConfig:
         "sky+water", "What to animate when no --mask is given.", unless="mask"
     )
     mask_network: Path | None = setting(
-        None, "Mask networks that `cinegan train mask` made, instead of the shipped ones.", metavar="FILE"
+        None, "Seer that `cinegan train` made, instead of the shipped one.", metavar="FILE"
     )
 
 

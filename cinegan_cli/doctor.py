@@ -89,8 +89,8 @@ def _ffmpeg() -> Diagnosis:
 
 def _weights() -> Diagnosis:
     if not WEIGHTS.is_file():
-        return Diagnosis("mask network", "broken", f"{WEIGHTS} is not there; install cinegan again, or give --mask")
-    return Diagnosis("mask network", "ok", f"{WEIGHTS.name}, {WEIGHTS.stat().st_size / 1e6:.1f} MB")
+        return Diagnosis("seer", "broken", f"{WEIGHTS} is not there; install cinegan again, or give --mask")
+    return Diagnosis("seer", "ok", f"{WEIGHTS.name}, {WEIGHTS.stat().st_size / 1e6:.1f} MB")
 
 
 def _models(each: Listed) -> Diagnosis:

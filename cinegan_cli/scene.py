@@ -11,7 +11,7 @@ import torch
 from cinegan_cli.config import Config
 from cinegan_cli.errors import CheckError
 from cinegan_cli.session import Session
-from cinegan_cli.stages.mask import make_mask, needs_prediction
+from cinegan_cli.stages.mask import make_mask, needs_prediction, sight_of
 from cinegan_cli.stages.motion import make_motion
 from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.stages.video import size_limit
@@ -68,6 +68,8 @@ def _with_mask(source: PhotoSource, config: Config, session: Session, system: Sy
     analysis = system.analyse(photo, config, session, vote=vote)
     session.tell("finding what moves")
     mask = make_mask(photo, config.mask, session=session, votes=analysis.votes)
+    if mask.sight is None and config.motion.motion is None:
+        mask = replace(mask, sight=sight_of(photo, config.mask, session))
     if config.run.strict and mask.notices:
         raise CheckError(f"{name_of(source)}: {mask.notices[0]}")
     return photo, analysis, mask

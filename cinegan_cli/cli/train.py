@@ -32,7 +32,7 @@ def train() -> None:
 
 
 @train.command()
-@config_options(MaskSettings, MaskLoop, without=("widths",))
+@config_options(MaskSettings, MaskLoop)
 @output_options
 def mask(quiet: bool, as_json: bool, **options: Any) -> None:
     """Train the networks that find sky and water, on photos with painted masks.

@@ -19,7 +19,7 @@ from cinegan_cli.evaluate.tables import Column, Results, Table, Value
 from cinegan_cli.measure import Scores, score
 from cinegan_cli.scene import prepare_mask
 from cinegan_cli.session import Session
-from cinegan_cli.stages.mask import read_networks
+from cinegan_cli.stages.mask import read_seers
 from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.training.data import read_labels
 from cinegan_cli.types import IGNORE, SKY, STATIC, WATER, Photo, Progress, silent
@@ -51,7 +51,7 @@ def run_masks(
     setup = Config.from_options(**options)
     session = Session(setup.run)
     if setup.mask.mask_network is not None:  # what is wrong with it is not that nothing moves
-        read_networks(setup.mask.mask_network, session)
+        read_seers(setup.mask.mask_network, session)
     found = find_photos(paths, config.split)
     for done, each in enumerate(found):
         progress("finding masks", done, len(found))

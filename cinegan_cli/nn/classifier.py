@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-N_CLASSES = 3  # static, sky, water: the order of `segmentation.CLASSES`
+N_CLASSES = 3  # static, sky, water
 STRIP_BYTES = 2**26  # of the first layer's outputs, all members together
 
 

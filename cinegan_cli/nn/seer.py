@@ -85,7 +85,7 @@ class Seer(nn.Module):
             if k == 1:
                 middle = x
         moves = F.interpolate(self.moves(self.dropout(middle)), scale_factor=2, mode="bilinear", antialias=True)
-        heading, axis, pace = moves.split((2, 2, 1), 1)
+        heading, axis, pace = moves[:, :2], moves[:, 2:4], moves[:, 4:]
         turned = (
             self.kinds(self.dropout(x)),
             _within_circle(heading),
@@ -138,8 +138,8 @@ class Attention(nn.Module):
         qkv = self.qkv(self.norm(tokens)).view(batch, height * width, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2]).transpose(1, 2).reshape(tokens.shape)
         tokens = tokens + self.out(mixed)
-        tokens = tokens + self.contract(F.gelu(self.expand(self.mlp_norm(tokens))))
-        return x + tokens.transpose(1, 2).reshape(batch, channels, height, width)
+        change: Tensor = tokens + self.contract(F.gelu(self.expand(self.mlp_norm(tokens))))
+        return x + change.transpose(1, 2).reshape(batch, channels, height, width)
 
 
 def network_size(width: int, height: int, side: int) -> tuple[int, int]:

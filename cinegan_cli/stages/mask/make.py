@@ -1,7 +1,8 @@
-"""Stage "mask": what moves, from a file or from what the segmentation network sees."""
+"""Stage "mask": what moves, from a file or from what the seer sees."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -16,10 +17,10 @@ from cinegan_cli.session import Session
 from cinegan_cli.stages.mask.cleanup import clean, reassign_patches
 from cinegan_cli.stages.mask.given import read_given
 from cinegan_cli.stages.mask.matting import refine
-from cinegan_cli.stages.mask.network import WEIGHTS, predict
 from cinegan_cli.stages.mask.objects import objects_notice
+from cinegan_cli.stages.mask.sight import WEIGHTS, placed, see, three_ways
 from cinegan_cli.stages.photo import name_of
-from cinegan_cli.types import Mask, Photo
+from cinegan_cli.types import Mask, Photo, Sight
 
 Floats = npt.NDArray[Any]  # float32
 
@@ -29,10 +30,10 @@ _LEAST = 0.002  # below this nothing is worth animating
 
 
 def make_mask(photo: Photo, config: MaskConfig, *, session: Session, votes: Tensor | None = None) -> Mask:
-    """What moves in `photo`: `--mask` as given, else the network's sky and water; `--freeze` wins over both.
+    """What moves in `photo`: `--mask` as given, else the seer's sky and water; `--freeze` wins over both.
 
     `votes` [3, h, w] are probabilities of (static, sky, water) over the whole photo from another network, taken in
-    place of the shipped one's, but not of `--mask-network`'s. Raises InputError when a file cannot be used or nothing
+    place of the shipped seer's, but not of `--mask-network`'s. Raises InputError when a file cannot be used or nothing
     moves, UsageError for `--mask-network` where no network is asked, ModelMissingError when it is not there.
     """
     if config.mask_network is not None and not needs_prediction(config):
@@ -47,7 +48,15 @@ def make_mask(photo: Photo, config: MaskConfig, *, session: Session, votes: Tens
         raise InputError(
             f"{name_of(config.freeze)}: nothing moves: --freeze covers the whole mask; paint less of it white"
         )
-    return Mask(alpha, mask.provenance, mask.sky, mask.water, mask.confidence, mask.notices + frozen.notices)
+    return replace(mask, alpha=alpha, notices=mask.notices + frozen.notices)
+
+
+def sight_of(photo: Photo, config: MaskConfig, session: Session) -> Sight:
+    """What the seer sees in the whole output; in padding nothing moves. Raises as `see` does."""
+    inner = _inner(photo)
+    left, top, right, bottom = inner
+    picture = photo.pixels_u8[top:bottom, left:right].contiguous()
+    return placed(see(picture, session=session, weights=config.mask_network or WEIGHTS), photo.size, inner)
 
 
 def needs_prediction(config: MaskConfig) -> bool:
@@ -71,12 +80,13 @@ def _predicted(photo: Photo, config: MaskConfig, session: Session, votes: Tensor
     """The network's mask of the part of the picture that comes from the file; padding is static."""
     left, top, right, bottom = _inner(photo)
     picture = photo.pixels_u8[top:bottom, left:right].contiguous()
+    sight = None
     if votes is None or config.mask_network is not None:
-        seen = predict(picture, session=session, weights=config.mask_network or WEIGHTS).numpy()  # [3, h, w]
-    else:
-        rows, columns = votes.shape[1] / photo.size[1], votes.shape[2] / photo.size[0]
-        inside = votes[:, round(top * rows) : round(bottom * rows), round(left * columns) : round(right * columns)]
-        seen = inside.contiguous().numpy()
+        sight = sight_of(photo, config, session)
+        votes = three_ways(sight)
+    rows, columns = votes.shape[1] / photo.size[1], votes.shape[2] / photo.size[0]
+    inside = votes[:, round(top * rows) : round(bottom * rows), round(left * columns) : round(right * columns)]
+    seen = inside.contiguous().numpy()
     sky, water = reassign_patches(seen[1], seen[2], clean(seen[1] + seen[2]))
     wanted = {"sky": sky, "water": water, "sky+water": sky + water}[config.move]
     outline = clean(wanted)
@@ -87,17 +97,17 @@ def _predicted(photo: Photo, config: MaskConfig, session: Session, votes: Tensor
         raise InputError(f"no {what} found in the photo; say what moves with --mask FILE (white moves){other}")
     confidence = _confidence(outline, wanted)
 
-    def placed(part: Floats) -> Tensor:
+    def whole_of(part: Floats) -> Tensor:
         whole = torch.zeros(photo.size[1], photo.size[0])
         size = (right - left, bottom - top)
         whole[top:bottom, left:right] = torch.from_numpy(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR))
         return whole
 
-    alpha = placed(refine(picture.numpy(), outline, wanted))
+    alpha = whole_of(refine(picture.numpy(), outline, wanted))
     notices = _notices(area, confidence, config)
     if config.freeze is None:
         notices += objects_notice(photo.pixels_u8.numpy(), alpha.numpy())
-    return Mask(alpha, "predicted", placed(sky), placed(water), confidence, notices)
+    return Mask(alpha, "predicted", whole_of(sky), whole_of(water), confidence, notices, sight)
 
 
 def _inner(photo: Photo) -> tuple[int, int, int, int]:

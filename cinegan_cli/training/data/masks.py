@@ -1,4 +1,4 @@
-"""Labelled and unlabelled photos for the mask network, decoded once and kept in memory at a small size."""
+"""Labelled and unlabelled photos for the seer, decoded once and kept in memory at a small size."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def require_data(data: Path) -> Path:
 
 
 def _find_labels(name: str, data: Path, annotations: Path | None) -> Path | None:
-    places = [data / "annotated" / f"{name}_mask.png"]
-    if annotations is not None:
-        places.append(annotations / f"{name}.png")
+    """Those of `annotations` win: they may correct the others."""
+    places = [] if annotations is None else [annotations / f"{name}.png"]
+    places.append(data / "annotated" / f"{name}_mask.png")
     return next((place for place in places if place.is_file()), None)
 
 
@@ -131,7 +131,7 @@ def _patches(labels: Pixels) -> dict[int, tuple[int, int, int, int]]:
     rows, columns = labels.shape[0] // cell, labels.shape[1] // cell
     blocks = labels[: rows * cell, : columns * cell].reshape(rows, cell, columns, cell)
     for value, of_kind in ((SKY, sky_of), (WATER, water_of)):
-        pure = of_kind(blocks).all((1, 3))
+        pure = np.asarray(of_kind(blocks).all((1, 3)))
         x0, y0, x1, y1 = _largest_rectangle(pure)
         if (x1 - x0) * (y1 - y0) >= 0.06 * rows * columns:
             found[value] = (x0 * cell, y0 * cell, x1 * cell, y1 * cell)

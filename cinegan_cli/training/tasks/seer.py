@@ -1,4 +1,4 @@
-"""Training of the seer: masks, kinds, headings and paces together, from an ImageNet encoder."""
+"""Training of the seer: masks, kinds, headings and paces together, or one of them on top of an earlier seer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -15,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cinegan_cli.errors import InputError
-from cinegan_cli.models import Bundle, load_strictly, pack, read_bundle, write_bundle
-from cinegan_cli.nn.backbone import STRIDE, VARIANTS, EfficientNetLite, from_released
-from cinegan_cli.nn.seer import Seer, SeerConfig, network_size
+from cinegan_cli.models import Bundle, load_strictly, pack, read_bundle, unpack, write_bundle
+from cinegan_cli.nn.backbone import STRIDE, VARIANTS, from_released
+from cinegan_cli.nn.seer import Seer, SeerConfig, network_size, seer_of
 from cinegan_cli.training.data import augment_sight, motion_targets, read_sights, require_data, resize
 from cinegan_cli.training.loop import Phase, precision, run, sample_rng, set_up
 from cinegan_cli.training.results import require_places
@@ -41,17 +42,27 @@ def train(settings: SeerSettings, loop: LoopSettings, *, progress: Progress) -> 
     """
     require_data(settings.data)
     require_places(settings.out, loop.work, KIND, inputs=(settings.backbone, settings.start))
-    task = SeerTask(settings, loop, set_up(loop))
-    return run(task, loop, config=settings, progress=progress)
+    device = set_up(loop)
+    return run(SeerTask(settings, loop, device), loop, config=settings, progress=progress)
 
 
 class SeerTask:
-    """See `training.loop.Task`."""
+    """See `training.loop.Task`. `learns`: "kinds" (and so masks), "moves" (heading, axis, pace), or both.
+
+    With "moves" alone the rest of the network stays as it was; with "kinds" alone the head of the moves does.
+    """
 
     averaged = ("net",)
 
-    def __init__(self, settings: SeerSettings, loop: LoopSettings, device: torch.device) -> None:
-        self.settings, self.loop, self.device = settings, loop, device
+    def __init__(
+        self,
+        settings: SeerSettings,
+        loop: LoopSettings,
+        device: torch.device,
+        *,
+        learns: Sequence[Literal["kinds", "moves"]] = ("kinds", "moves"),
+    ) -> None:
+        self.settings, self.loop, self.device, self.learns = settings, loop, device, learns
         cv2.setNumThreads(1)
         sights = read_sights(settings.data, settings.annotations, settings.side * 7 // 4)
         self.sights = [s for s in sights if not is_held_out(s[0].name, settings.held_out)]
@@ -59,35 +70,45 @@ class SeerTask:
             raise InputError(f"{settings.data}: no photo of the train split has labels or arrows; add annotated/")
         self.pool = [example for example, _ in self.sights if (example.labels != IGNORE).mean() > 0.2]
         self.turns = [k for k, (example, _) in enumerate(self.sights) for _ in range(_times(example.labels))]
-        self.net = self._started().to(device, memory_format=torch.channels_last)
-        for part in self.net.encoder.early():
-            part.requires_grad_(False)
+        self.net = self._started().to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._freeze()
         self.modules: Mapping[str, nn.Module] = {"net": self.net}
-        rate, decay = settings.learning_rate, settings.weight_decay
-        pretrained = [p for p in self.net.encoder.parameters() if p.requires_grad]
-        known = {id(p) for p in self.net.encoder.parameters()}
-        fresh = [p for p in self.net.parameters() if id(p) not in known]
-        groups = [
-            {"params": pretrained, "weight_decay": decay, "share": ENCODER_RATE},
-            {"params": [p for p in fresh if p.ndim > 1], "weight_decay": decay, "share": 1.0},
-            {"params": [p for p in fresh if p.ndim <= 1], "weight_decay": 0.0, "share": 1.0},
-        ]
-        self.optimiser = torch.optim.AdamW(groups, lr=rate)
+        self.optimiser = torch.optim.AdamW(self._groups(), lr=settings.learning_rate)
         self.optimiser.register_step_pre_hook(self._clip)
         self._phases = (Phase("seer", self.optimiser, self._loss),)
 
     def phases(self) -> Sequence[Phase]:
         return self._phases
 
+    def _freeze(self) -> None:
+        """What does not learn: edges and colours of the pretrained encoder, and what `learns` leaves out."""
+        for part in self.net.encoder.early():
+            part.requires_grad_(False)
+        if "kinds" not in self.learns:
+            self.net.requires_grad_(False)
+        self.net.moves.requires_grad_("moves" in self.learns)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Parameters, slower for the pretrained encoder; vectors do not decay."""
+        pretrained = {id(p) for p in self.net.encoder.parameters()}
+        learning = [p for p in self.net.parameters() if p.requires_grad]
+        fresh = [p for p in learning if id(p) not in pretrained]
+        decay = self.settings.weight_decay
+        groups = [
+            ([p for p in learning if id(p) in pretrained], decay, ENCODER_RATE),
+            ([p for p in fresh if p.ndim > 1], decay, 1.0),
+            ([p for p in fresh if p.ndim <= 1], 0.0, 1.0),
+        ]
+        return [{"params": params, "weight_decay": d, "share": share} for params, d, share in groups if params]
+
     def _started(self) -> Seer:
         """The network as training begins: from `start`, or with the pretrained encoder alone."""
         settings = self.settings
-        net = Seer(SeerConfig(backbone=VARIANTS[settings.variant], side=settings.side * 6 // 5 // STRIDE * STRIDE))
         if settings.start is not None:
-            load_strictly(net, read_bundle(settings.start, KIND + " member").tensors, settings.start)
-        else:
-            path = settings.backbone or installed_backbone(settings.variant)
-            load_strictly(net.encoder, read_backbone(path, net.encoder), path)
+            return read_seer(settings.start)
+        net = Seer(SeerConfig(backbone=VARIANTS[settings.variant], side=settings.side * 6 // 5 // STRIDE * STRIDE))
+        path = settings.backbone or installed_backbone(settings.variant)
+        load_strictly(net.encoder, read_backbone(path), path)
         return net
 
     def _clip(self, *_: object) -> None:
@@ -102,7 +123,7 @@ class SeerTask:
             group["lr"] = self.settings.learning_rate * group["share"] * warm * fall
         with precision(self.loop, self.device):
             seen = self.net(photos)
-        return seer_loss(seen, labels, motion)
+        return seer_loss(seen, labels, motion, self.learns)
 
     def _batch(self, samples: Sequence[int], step: int) -> tuple[Tensor, Tensor, Tensor]:
         """Photos [B, 3, H, W] in [0, 1], labels [B, H/4, W/4], motion [B, 6, H/4, W/4]: one random shape a step."""
@@ -138,10 +159,8 @@ class SeerTask:
     def export(self, averages: Mapping[str, nn.Module]) -> Path:
         net = averages["net"]
         assert isinstance(net, Seer)
-        state = net.state_dict()
-        write_bundle(self.loop.work / "average.safetensors", Bundle(KIND + " member", net.config.as_dict(), state))
         header = {"members": 1, "network": net.config.as_dict(), "steps": self.loop.steps, "licence": "Apache-2.0"}
-        packed = {f"0.{name}": value for name, value in pack(state).items()}
+        packed = {f"0.{name}": value for name, value in pack(net.state_dict()).items()}
         write_bundle(self.settings.out, Bundle(KIND, header, packed))
         return self.settings.out
 
@@ -170,7 +189,16 @@ def installed_backbone(variant: str) -> Path:
     return found[0]
 
 
-def read_backbone(path: Path, encoder: EfficientNetLite) -> dict[str, Tensor]:
+def read_seer(path: Path) -> Seer:
+    """The first member of a seer's file, to go on from. Raises ModelMissingError or InputError."""
+    bundle = read_bundle(path, KIND)
+    net = seer_of(bundle.config["network"])
+    own = {name.removeprefix("0."): value for name, value in bundle.tensors.items() if name.startswith("0.")}
+    load_strictly(net, unpack(own), path)
+    return net
+
+
+def read_backbone(path: Path) -> dict[str, Tensor]:
     """The encoder's state from a released classifier's file. Raises InputError."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -30,12 +32,16 @@ def allowed_kinds() -> Tensor:
     return table
 
 
-def seer_loss(seen: Seen, labels: Tensor, motion: Tensor) -> dict[str, Tensor]:
-    """`loss` and its parts. labels uint8 [B, h, w]; motion [B, 6, h, w] from `motion_targets`; both at 1/4."""
+def seer_loss(seen: Seen, labels: Tensor, motion: Tensor, learns: Sequence[str]) -> dict[str, Tensor]:
+    """`loss` of what `learns` names, and its parts.
+
+    labels uint8 [B, h, w]; motion [B, 6, h, w] from `motion_targets`; both at 1/4 of the pictures.
+    """
     kinds = kinds_loss(seen.kinds, labels)
     coarse = kinds_loss(seen.coarse, labels[:, 2::4, 2::4])
     moves = motion_loss(seen, motion)
-    return {"loss": kinds + _COARSE * coarse + _MOTION * moves, "kinds": kinds.detach(), "moves": moves.detach()}
+    loss = ("kinds" in learns) * (kinds + _COARSE * coarse) + ("moves" in learns) * _MOTION * moves
+    return {"loss": loss, "kinds": kinds.detach(), "moves": moves.detach()}
 
 
 def kinds_loss(logits: Tensor, labels: Tensor) -> Tensor:
