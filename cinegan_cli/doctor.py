@@ -16,18 +16,18 @@ from typing import Any, Literal
 
 import torch
 
-from cinegan_cli import __version__, ops
+from cinegan_cli import __version__
 from cinegan_cli.config import RenderConfig
 from cinegan_cli.errors import CineganError
 from cinegan_cli.measure import measure_loop
 from cinegan_cli.models import Listed, cache_folder, list_sets
 from cinegan_cli.ops import backend_info
 from cinegan_cli.stages.bands import moving_layer, pyramid
-from cinegan_cli.stages.frames import matte
+from cinegan_cli.stages.frames import composite, matte
 from cinegan_cli.stages.mask import WEIGHTS
 from cinegan_cli.stages.video import ffmpeg_executable
 from cinegan_cli.stages.warp import warped_frames
-from cinegan_cli.types import Mask, Motion, Photo
+from cinegan_cli.types import LayerFrame, Mask, Motion, Photo
 
 State = Literal["ok", "missing", "broken"]
 SELF_CHECK_SEAM = (0.8, 1.25)  # a seam outside is visible; the self-check's own comes out at 1.0
@@ -149,6 +149,7 @@ def _tiny_loop() -> tuple[float, int]:
     coverage = matte(mask)
     config = RenderConfig(seconds=1.0, fps=12.0)
     warped = warped_frames(layer, pyramid(layer), Motion(velocity, "given"), (coverage > 0).to(torch.uint8), config)
-    frames = (ops.composite(pixels_u8, coverage, moved, layer).numpy() for moved in warped)
-    report = measure_loop(frames, photo=pixels_u8.numpy(), mask=alpha.numpy())
+    layers = (LayerFrame(moved, layer, pixels_u8) for moved in warped)
+    frames = composite(layers, coverage)
+    report = measure_loop((frame.numpy() for frame in frames), photo=pixels_u8.numpy(), mask=alpha.numpy())
     return report.seam, report.static_error or 0

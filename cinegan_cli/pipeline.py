@@ -14,13 +14,12 @@ from threading import Event, Thread
 import numpy as np
 from numpy.typing import NDArray
 
-from cinegan_cli import ops
 from cinegan_cli.config import Config
 from cinegan_cli.errors import CheckError, InputError, UsageError
 from cinegan_cli.measure import LoopMeter, LoopReport, motion_findings
 from cinegan_cli.scene import input_files, name_of, prepare
 from cinegan_cli.session import Session
-from cinegan_cli.stages.frames import matte
+from cinegan_cli.stages.frames import composite, matte
 from cinegan_cli.stages.video import (
     Written,
     check_outputs,
@@ -142,8 +141,8 @@ def _frames(scene: Scene, config: Config, session: Session) -> Iterator[NDArray[
     coverage = matte(scene.mask)
     layers = choose_system(config, session).layer(scene, coverage, config, session)
     del scene
-    for layer in layers:
-        yield ops.composite(layer.static, coverage, layer.warped, layer.unwarped).cpu().numpy()
+    for frame in composite(layers, coverage):
+        yield frame.cpu().numpy()
 
 
 def _ahead(frames: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:

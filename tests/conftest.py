@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes: threads of each would only get in the others' way
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 
 from cinegan_cli.ops import backend_info

@@ -95,6 +95,7 @@ def test_float16_is_refused_where_it_is_slow(
     assert number_type("float16", CPU) == torch.float16
 
 
+@pytest.mark.slow
 def test_the_shipped_sets_picture_hardly_changes_and_bands_stay_float32(folder: Path) -> None:
     photo, shipped = Path("photo.png"), Path("compact")
     exact, narrow = (invert_photo(photo, settings(shipped, p)) for p in ("float32", "bfloat16"))

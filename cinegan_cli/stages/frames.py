@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cinegan_cli import ops
-from cinegan_cli.types import Mask
+from cinegan_cli.types import LayerFrame, Mask
 
 MATTE_REACH = 2  # px around a pixel in which the mask's largest value counts as "all of it moves"
 
@@ -23,13 +23,12 @@ def matte(mask: Mask) -> Tensor:
     return mask.alpha / largest.clamp(min=1e-6)
 
 
-def composite(photo: Tensor, coverage: Tensor, layer: Tensor, warped: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Yield frames uint8 [H, W, 3]: `I + S ⊙ (warped - layer)`.
+def composite(layers: Iterable[LayerFrame], coverage: Tensor) -> Iterator[Tensor]:
+    """Yield frames uint8 [H, W, 3]: `static + S ⊙ (warped - unwarped)`, with `coverage` [H, W] as S.
 
-    `photo` is I, uint8 [H, W, 3]; `coverage` is S, [H, W]; `layer` [3, H, W] is the moving layer as it is at frame 0.
-    Where the layer is the photo, this is Eq. 4, `S ⊙ warped + (1 - S) ⊙ I`. Beside a silhouette, where a pixel mixes
-    both, it moves only the moving part and leaves the rest in place, and frame 0 is the photo whatever S is. Pixels
-    with S = 0 are copied.
+    Where the moving layer is the photo, this is Eq. 4, `S ⊙ warped + (1 - S) ⊙ I`. Beside a silhouette, where a pixel
+    mixes both, it moves only the moving part and leaves the rest in place, and frame 0 is the photo whatever S is.
+    Pixels with S = 0 are copied.
     """
-    for picture in warped:
-        yield ops.composite(photo, coverage, picture, layer)
+    for layer in layers:
+        yield ops.composite(layer.static, coverage, layer.warped, layer.unwarped)

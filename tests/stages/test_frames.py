@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from cinegan_cli.stages.frames import composite, matte
-from cinegan_cli.types import Mask
+from cinegan_cli.types import LayerFrame, Mask
 from tests.scenes import noise_photo
 
 
@@ -33,7 +33,7 @@ def test_only_the_change_of_the_layer_is_added() -> None:
     coverage = torch.zeros(6, 8)
     coverage[2, 3] = 0.5
     brighter = layer + 20 / 255
-    (same, changed) = composite(photo.pixels_u8, coverage, layer, [layer, brighter])
+    (same, changed) = composite((LayerFrame(moved, layer, photo.pixels_u8) for moved in (layer, brighter)), coverage)
     assert torch.equal(same, photo.pixels_u8)
     difference = changed.int() - photo.pixels_u8.int()
     assert difference[2, 3].tolist() == [10, 10, 10]

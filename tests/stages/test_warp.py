@@ -18,7 +18,7 @@ from cinegan_cli.stages.frames import composite, matte
 from cinegan_cli.stages.warp.contrast import Contrast
 from cinegan_cli.stages.warp.frames import warped_frames
 from cinegan_cli.stages.warp.origins import Origins, splat_origins
-from cinegan_cli.types import Bands, Mask, Motion, Photo
+from cinegan_cli.types import Bands, LayerFrame, Mask, Motion, Photo
 from tests.scenes import drift, noise_photo, upper_half
 
 WARPS = ("coordinates", "splat", "rgb", "backward")
@@ -29,7 +29,9 @@ def loop_of(
 ) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
     layer, coverage = moving_layer(photo, mask), matte(mask)
     warped = warped_frames(layer, pyramid(layer), motion, (coverage > 0).to(torch.uint8), config)
-    return [frame.numpy() for frame in composite(photo.pixels_u8, coverage, layer, warped)]
+    return [
+        frame.numpy() for frame in composite((LayerFrame(moved, layer, photo.pixels_u8) for moved in warped), coverage)
+    ]
 
 
 def report_of(config: RenderConfig, speed: float = 12.0) -> tuple[LoopReport, Photo]:

@@ -85,6 +85,7 @@ def test_a_size_that_is_no_power_of_two(photos: Path, tmp_path: Path) -> None:
         generator.train(replace(tiny(photos, tmp_path), size=48), loop_in(tmp_path / "w", 1), progress=silent)
 
 
+@pytest.mark.slow
 def test_encoder_learns_and_its_set_opens(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CINEGAN_HOME", str(tmp_path / "home"))  # without LPIPS
     small = replace(tiny(photos, tmp_path), size=64, channels=4)
