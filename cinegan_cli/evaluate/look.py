@@ -25,7 +25,7 @@ from cinegan_cli.pipeline import render
 from cinegan_cli.scene import prepare
 from cinegan_cli.session import Session
 from cinegan_cli.stages.photo import read_photo
-from cinegan_cli.stages.video import write_pictures
+from cinegan_cli.stages.video import keep_inputs, write_pictures
 from cinegan_cli.systems import choose_system
 from cinegan_cli.types import Mask, Motion, Progress, Scene, silent
 
@@ -67,7 +67,7 @@ class Row:
 def run_looks(
     paths: Sequence[Path], options: Mapping[str, Any], config: EvaluateConfig, *, progress: Progress = silent
 ) -> Results:
-    """Write sheets of `config.rows` photos each into `config.out`; those that an equal run wrote are kept.
+    """Write sheets of `config.rows` photos each into `config.out`; those of an equal run are kept, or overwritten.
 
     `paths` are photos, folders of photos, or data folders, of which those of `config.split` are taken. What goes wrong
     with a photo stands in its row. Raises InputError when there are no photos, OutputError for a folder that holds
@@ -79,7 +79,7 @@ def run_looks(
     session = Session(setup.run)
     choose_system(setup, session)  # what is wrong with it is not one photo's fault
     sheets = _plan(photos, config)
-    _open_folder(config.out, {name: list(map(str, part)) for name, part in sheets.items()}, setup, config.overwrite)
+    _open_folder(config.out, sheets, setup, config.overwrite)
     missing = {name: part for name, part in sheets.items() if not (config.out / name).is_file()}
     figures: list[Mapping[str, Value]] = []
     done = 0
@@ -182,26 +182,40 @@ def _plan(photos: Sequence[Path], config: EvaluateConfig) -> dict[str, list[Path
     return {f"sheet_{k:03d}.jpg": part for k, part in enumerate(parts, 1)}
 
 
-def _open_folder(folder: Path, sheets: Mapping[str, list[str]], config: Config, overwrite: bool) -> None:
-    """Make the folder, or see that what is there is of the same photos and settings; else raise OutputError."""
-    record = {"version": __version__, "options": config.options(), "sheets": sheets}
+def _open_folder(folder: Path, sheets: Mapping[str, list[Path]], config: Config, overwrite: bool) -> None:
+    """Make the folder, or see that what is there is of the same photos and settings; else raise OutputError.
+
+    With `overwrite` the sheets that are there go; UsageError where one of them is among the photos.
+    """
+    names = {name: list(map(str, photos)) for name, photos in sheets.items()}
+    record = {"version": __version__, "options": config.options(), "sheets": names}
+    before = _read_record(folder)
+    if before == json.loads(json.dumps(record)) and not overwrite:
+        return
+    earlier = before.get("sheets", {})
+    taken = [path for name in {*sheets, *earlier} if (path := folder / Path(name).name).exists()]
+    keep_inputs(taken, [photo for photos in sheets.values() for photo in photos])
+    if taken and not overwrite:
+        raise OutputError(f"{folder}: holds sheets of other photos or settings; choose another --out, or --overwrite")
+    for path in taken:
+        path.unlink()
+    with written(folder / RECORD, "choose another --out") as part:
+        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    """What an earlier run wrote down in the folder, which is made where it is missing. Raises OutputError."""
     place = folder / RECORD
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        before = json.loads(read_text(place)) if place.exists() else None
-    except ValueError:
-        before = {}
+        found = json.loads(read_text(place)) if place.exists() else {}
     except OSError as error:
         raise OutputError(f"{folder}: cannot be used: {error.strerror or error}; choose another --out") from error
-    if before == json.loads(json.dumps(record)):
-        return
-    taken = [name for name in sheets if (folder / name).exists()]
-    if (before is not None or taken) and not overwrite:
-        raise OutputError(f"{folder}: holds sheets of other photos or settings; choose another --out, or --overwrite")
-    with written(place, "choose another --out") as part:
-        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    for name in {*taken, *(before or {}).get("sheets", ())}:
-        (folder / Path(name).name).unlink(missing_ok=True)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("sheets", {}), dict):
+        raise OutputError(f"{place}: is not what a run of --look wrote; choose another --out, or remove it")
+    return found
 
 
 def _results(

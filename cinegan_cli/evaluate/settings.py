@@ -64,4 +64,4 @@ class EvaluateConfig:
         6, "Photos on a sheet of --look; with 1 each has its own, not scaled down.", minimum=1, maximum=50
     )
     csv: Path | None = setting(None, "Write every row, each clip or photo by itself, as a .csv.", metavar="FILE")
-    overwrite: bool = setting(False, "Replace a --csv that exists, and the sheets of other settings in --out.")
+    overwrite: bool = setting(False, "Replace a --csv that exists, and the sheets in --out.")

@@ -24,7 +24,7 @@ Capture = pytest.CaptureFixture[str]
 Run = Callable[[str], dict[str, Any]]
 
 HARBOUR = Path(__file__).parents[2] / "examples" / "harbour.jpg"
-LOOK = "evaluate photos --look --out sheets --max-side 96 --seconds 1"
+LOOK = "--look --out sheets --max-side 96 --seconds 1 --backbone pyramid"
 
 
 @pytest.fixture(autouse=True)
@@ -48,10 +48,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def looked(folder: Path, capfd: Capture) -> Run:
-    """`LOOK ARGUMENTS --json`, which must succeed."""
+    """`cinegan evaluate ARGUMENTS --json` with LOOK, which must succeed."""
 
     def run(arguments: str) -> dict[str, Any]:
-        outcome = invoke(f"{LOOK} {arguments} --json", capfd)
+        outcome = invoke(f"evaluate {arguments} {LOOK} --json", capfd)
         assert (outcome.status, outcome.complaints) == (ExitStatus.OK, [])
         found: dict[str, Any] = json.loads(outcome.stdout)
         return found
@@ -60,7 +60,7 @@ def looked(folder: Path, capfd: Capture) -> Run:
 
 
 def test_a_row_shows_photo_mask_arrows_quarters_of_the_loop_and_their_change(folder: Path) -> None:
-    config = Config.from_options(seconds=1, fps=8, max_side=96)
+    config = Config.from_options(seconds=1, fps=8, max_side=96, backbone="pyramid")
     row = look_at(folder / "photos" / "a.png", config, Session())
     scene = prepare(folder / "photos" / "a.png", config, Session())
     photo = scene.photo.pixels_u8.numpy()
@@ -77,7 +77,7 @@ def test_a_row_shows_photo_mask_arrows_quarters_of_the_loop_and_their_change(fol
 
 
 def test_a_broken_photo_is_told_in_its_row_and_the_others_are_shown(folder: Path, looked: Run) -> None:
-    found = looked("")
+    found = looked("photos")
     rows = {row["photo"]: row for row in found["each"]["rows"]}
     assert "b.png" in rows["b.png"]["problem"]
     assert rows["a.png"]["problem"] is None
@@ -89,24 +89,24 @@ def test_a_broken_photo_is_told_in_its_row_and_the_others_are_shown(folder: Path
 
 
 def test_a_stopped_run_is_gone_on_with(folder: Path, looked: Run) -> None:
-    looked("--rows 1 --count 2")
-    names = ["001_a.jpg", "002_b.jpg"]
-    before = {name: Path("sheets", name).stat().st_mtime_ns for name in names}
-    Path("sheets/001_a.jpg").unlink()
-    found = looked("--rows 1 --count 2")
-    assert [row["photo"] for row in found["each"]["rows"]] == ["a.png"]
-    assert Path("sheets/001_a.jpg").is_file()
-    assert Path("sheets/002_b.jpg").stat().st_mtime_ns == before["002_b.jpg"]
+    looked("photos --rows 1 --count 2")
+    before = Path("sheets/001_a.jpg").stat().st_mtime_ns
     assert pixels(Path("sheets/001_a.jpg")).shape[1] == 7 * 96 + 6 * 3, "a photo by itself is not scaled down"
+    Path("sheets/002_b.jpg").unlink()
+    found = looked("photos --rows 1 --count 2")
+    assert [row["photo"] for row in found["each"]["rows"]] == ["b.png"]
+    assert Path("sheets/002_b.jpg").is_file()
+    assert Path("sheets/001_a.jpg").stat().st_mtime_ns == before
 
 
 def test_sheets_of_other_settings_are_replaced_only_on_demand(folder: Path, looked: Run, capfd: Capture) -> None:
-    looked("--rows 2 --count 2")
-    refused = invoke(f"{LOOK} --rows 1 --count 1", capfd)
+    broken = "photos/b.png photos/b.png"
+    looked(f"{broken} --rows 2")
+    refused = invoke(f"evaluate {broken} {LOOK} --rows 1", capfd)
     assert refused.status == ExitStatus.ENCODER
     assert [("sheets" in line, "--overwrite" in line) for line in refused.complaints] == [(True, True)]
-    looked("--rows 1 --count 1 --overwrite")
-    assert [path.name for path in sorted(Path("sheets").iterdir())] == ["001_a.jpg", "sheets.json"]
+    looked(f"{broken} --rows 1 --overwrite")
+    assert [path.name for path in sorted(Path("sheets").iterdir())] == ["001_b.jpg", "002_b.jpg", "sheets.json"]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,8 @@ def test_sheets_of_other_settings_are_replaced_only_on_demand(folder: Path, look
     [
         ("photos --look", ExitStatus.USAGE, "--look --out"),
         ("photos --look --out photos/a.png", ExitStatus.ENCODER, "photos/a.png"),
+        ("photos/b.png photos/001_b.jpg --look --out photos --rows 1 --overwrite", ExitStatus.USAGE, "001_b.jpg"),
+        ("photos --look --out other", ExitStatus.ENCODER, "other/sheets.json"),
         ("photos --look --out sheets --masks photos", ExitStatus.USAGE, "--masks --look"),
         ("photos --mask-iou --out sheets", ExitStatus.USAGE, "--out --mask-iou"),
         ("empty --look --out sheets", ExitStatus.INPUT, "empty"),
@@ -123,6 +125,9 @@ def test_mistakes_are_told_in_one_line(
     folder: Path, capfd: Capture, arguments: str, status: ExitStatus, names: str
 ) -> None:
     (folder / "empty").mkdir()
+    (folder / "other").mkdir()
+    (folder / "other" / "sheets.json").write_text("[1]")
+    (folder / "photos" / "001_b.jpg").write_bytes(b"no picture")
     outcome = invoke(f"evaluate {arguments}", capfd)
     assert (outcome.status, outcome.stdout) == (status, "")
     assert len(outcome.complaints) == 1
