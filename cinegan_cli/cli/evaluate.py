@@ -18,7 +18,7 @@ from cinegan_cli.config import (
     section_from,
 )
 from cinegan_cli.errors import UsageError
-from cinegan_cli.evaluate.settings import EvaluateConfig
+from cinegan_cli.evaluate.settings import ARROWS, EvaluateConfig
 
 if TYPE_CHECKING:
     from cinegan_cli.evaluate.tables import Results
@@ -30,14 +30,19 @@ RENDERED = {
     "mask_network",
 }  # by name those settings of rendering that only some tables read
 OWN = {*(f.name for f in fields(EvaluateConfig)), *RENDERED}
-CLIPS = OWN - {"split"}
+CLIPS = OWN - {"split", "count", "out", "rows"}
+PHOTOS = {"split", "count", "csv", "overwrite"}
 READ = {  # table → those of OWN that it reads
     "clips": CLIPS,
     "ablation": CLIPS,
-    "inversion": {"max_side", "lpips", "fid", "split", "csv", "overwrite"},
-    "mask_iou": {"masks", "split", "csv", "overwrite", "mask_network"},
+    "inversion": PHOTOS | {"max_side", "lpips", "fid"},
+    "mask_iou": PHOTOS | {"masks", "mask_network"},
     "motion_error": {"csv", "overwrite", "motion_network"},
+    "arrows": PHOTOS | {"max_side", "mask_network", "motion_network"},
+    "look": PHOTOS | {"max_side", "seconds", "mask_network", "motion_network", "out", "rows"},
 }
+TABLES = ("ablation", "inversion", "mask_iou", "motion_error", "look")  # by name of their flags
+SIZED = ("inversion", "arrows", "look")  # photos are read at --max-side
 
 
 @click.command()
@@ -47,7 +52,8 @@ READ = {  # table → those of OWN that it reads
     "--inversion", is_flag=True, help="Table 5 on photos, with a generator: w+ alone against w+ and layout feature D_k."
 )
 @click.option("--mask-iou", is_flag=True, help="Found masks of photos against painted ones (--masks).")
-@click.option("--motion-error", is_flag=True, help="Found motion against the known one of samples.")
+@click.option("--motion-error", is_flag=True, help="Found motion against known one, or against arrows.")
+@click.option("--look", is_flag=True, help="Contact sheets of photos, masks, motion and loops, to look at.")
 @config_options(EvaluateConfig)
 @config_options(RenderConfig, without=tuple(f.name for f in fields(RenderConfig) if f.name != "seconds"))
 @config_options(InversionConfig, without=("latents",), rendering=False)
@@ -57,10 +63,6 @@ READ = {  # table → those of OWN that it reads
 @output_options
 def evaluate(
     paths: tuple[Path, ...],
-    ablation: bool,
-    inversion: bool,
-    mask_iou: bool,
-    motion_error: bool,
     quiet: bool,
     as_json: bool,
     **options: Any,
@@ -70,11 +72,11 @@ def evaluate(
     Without another table, PATHS are real clips (videos, folders of frames, or folders of those): the first frame of
     each becomes a loop, by the baselines and by the default, and is compared with the frames that really followed.
 
-    --inversion and --mask-iou take photos, folders of photos, or a data folder with manifest.csv; --motion-error takes
-    folders that hold photo.png, mask.png and motion.npy, or folders of those.
+    --inversion, --mask-iou and --look take photos, folders of photos, or a data folder with manifest.csv.
+    --motion-error takes folders that hold photo.png, mask.png and motion.npy, or folders of those; or data folders
+    whose photos have arrows in arrows.json.
     """
-    chosen = {"ablation": ablation, "inversion": inversion, "mask_iou": mask_iou, "motion_error": motion_error}
-    table = one_of(chosen)
+    table = one_of({name: options.pop(name) for name in TABLES}, paths)
     typed = given(options)
     require_read(typed, table)
     rendering = {name: value for name, value in typed.items() if name not in OWN or name in RENDERED}
@@ -85,21 +87,26 @@ def evaluate(
     if config.csv is not None:
         require_suffix(config.csv, (".csv",), "--csv")
         require_free((config.csv,), config.overwrite, inputs=paths)
-    printer = Printer(quiet, as_json)
-    if table == "inversion" and "max_side" in typed:
+    if table in SIZED and "max_side" in typed:
         rendering["max_side"] = config.max_side
+    printer = Printer(quiet, as_json)
     with printer.progress() as progress:
         results = measure(table, paths, rendering, config, progress)
     if config.csv is not None:
         write_csv(config.csv, results.each)
-    printer.result(results.means.as_text(), results.as_dict())
+    printer.result(results.as_text(), results.as_dict())
 
 
-def one_of(tables: dict[str, bool]) -> str:
-    """The table that was asked for, "clips" by default. Raises UsageError when there are several."""
+def one_of(tables: dict[str, bool], paths: tuple[Path, ...]) -> str:
+    """The table that was asked for, "clips" by default; "arrows" is --motion-error on a folder that has arrows.
+
+    Raises UsageError when there are several.
+    """
     names = [name for name, wanted in tables.items() if wanted]
     if len(names) > 1:
         raise UsageError(f"{' and '.join(map(_option, names))}: each is a table of its own; give one of them")
+    if names == ["motion_error"] and any((path / ARROWS).is_file() for path in paths):
+        return "arrows"
     return names[0] if names else "clips"
 
 
@@ -110,8 +117,11 @@ def require_read(typed: dict[str, Any], table: str) -> None:
             raise UsageError(f"--{name}-network: the clips' own {name} is used; say --predicted as well")
     unread = sorted((typed.keys() & OWN) - READ[table])
     if unread:
-        against = "needs --inversion or --mask-iou" if table == "clips" else f"does not go with {_option(table)}"
+        readers = dict.fromkeys(_option(name) for name, reads in READ.items() if unread[0] in reads)
+        against = f"needs {' or '.join(readers)}" if table == "clips" else f"does not go with {_option(table)}"
         raise UsageError(f"{_option(unread[0])}: {against}; see cinegan evaluate --help")
+    if table == "look" and "out" not in typed:
+        raise UsageError("--look: nowhere to write the sheets; name a folder with --out")
 
 
 def measure(
@@ -126,6 +136,14 @@ def measure(
         from cinegan_cli.evaluate.masks import run_masks
 
         return run_masks(paths, options, config, progress=progress)
+    if table == "arrows":
+        from cinegan_cli.evaluate.arrows import run_arrows
+
+        return run_arrows(paths, options, config, progress=progress)
+    if table == "look":
+        from cinegan_cli.evaluate.look import run_looks
+
+        return run_looks(paths, options, config, progress=progress)
     if table == "motion_error":
         from cinegan_cli.evaluate.motions import run_motions
 
@@ -136,4 +154,5 @@ def measure(
 
 
 def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    """The option of a setting, or of a table: both tables of motion have one."""
+    return "--motion-error" if name == "arrows" else "--" + name.replace("_", "-")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cinegan_cli.config import Config
 from cinegan_cli.errors import ModelMissingError, UsageError
-from cinegan_cli.evaluate.photos import find_photos
+from cinegan_cli.evaluate.photos import find_photos, spread
 from cinegan_cli.evaluate.protocol import Judges, distances, mean_figures, read_judges
 from cinegan_cli.evaluate.settings import EvaluateConfig
 from cinegan_cli.evaluate.tables import Column, Results, Table, Value
@@ -44,7 +44,7 @@ def run_inversion(
     session = Session(setup.run)
     models = _generator_of(setup, session)
     judges = read_judges(config)
-    found = find_photos(paths, config.split)
+    found = spread(find_photos(paths, config.split), config.count)
     rows: list[dict[str, Value]] = []
     figures: dict[str, list[dict[str, float | None]]] = {}
     pools: dict[str, Features] = {}

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from cinegan_cli.errors import InputError
 from cinegan_cli.photos import is_photo_name, list_folder, with_companions
 from cinegan_cli.training.data import read_manifest
+
+T = TypeVar("T")
 
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg")
 
@@ -37,6 +40,12 @@ def find_photos(paths: Sequence[Path], split: str) -> list[Found]:
         else:
             raise InputError(f"{path}: holds no photos; name photos, or a folder of photos")
     return found
+
+
+def spread(found: Sequence[T], count: int | None) -> list[T]:
+    """At most `count` of them, at even steps through the list."""
+    steps = min(count or len(found), len(found))
+    return [found[k * len(found) // steps] for k in range(steps)]
 
 
 def named(given: Path, name: str, suffixes: Sequence[str]) -> Path:

@@ -7,12 +7,16 @@ from pathlib import Path
 
 from cinegan_cli.config import setting
 
+ARROWS = "arrows.json"  # in a data folder: arrows drawn into its photos
+
 
 @dataclass(frozen=True)
 class EvaluateConfig:
     """What is compared with what."""
 
-    max_side: int = setting(640, "Longest side at which clips are compared.", minimum=64, maximum=8192)
+    max_side: int = setting(
+        640, "Longest side at which clips are compared; of --look, of the loops.", minimum=64, maximum=8192
+    )
     fps: float | None = setting(
         None, "Frame rate of the clips.  [default: the video's own; 30 for folders]", minimum=1.0, maximum=240.0
     )
@@ -50,5 +54,14 @@ class EvaluateConfig:
     )
     fid: Path | None = setting(None, "Inception network for FID, as TorchScript.", metavar="FILE")
     split: str = setting("test", "Photos of a data folder (manifest.csv) that are measured on.", metavar="NAME")
+    count: int | None = setting(
+        None, "Photos at most, taken evenly from all there are.  [default: all]", minimum=1, maximum=1000000
+    )
+    out: Path | None = setting(
+        None, "Folder for the sheets of --look; one that a stopped run left is gone on with.", metavar="FOLDER"
+    )
+    rows: int = setting(
+        6, "Photos on a sheet of --look; with 1 each has its own, not scaled down.", minimum=1, maximum=50
+    )
     csv: Path | None = setting(None, "Write every row, each clip or photo by itself, as a .csv.", metavar="FILE")
-    overwrite: bool = setting(False, "Replace a --csv that exists.")
+    overwrite: bool = setting(False, "Replace a --csv that exists, and the sheets in --out.")

@@ -61,14 +61,23 @@ class Table:
 
 @dataclass(frozen=True)
 class Results:
-    """`means` has a row for each method, `each` one for each method on each clip, photo or sample."""
+    """`means` has a row for each method or kind, `each` one for each on every clip, photo or sample.
+
+    `more` are further tables of all of them together.
+    """
 
     means: Table
     each: Table
+    more: tuple[Table, ...] = ()
+
+    def as_text(self) -> str:
+        """The tables of all together, below one another."""
+        return "\n\n".join(table.as_text() for table in (self.means, *self.more))
 
     def as_dict(self) -> dict[str, Any]:
-        """Both tables as plain values, for JSON."""
-        return {"means": self.means.as_dict(), "each": self.each.as_dict()}
+        """All tables as plain values, for JSON."""
+        more = {"more": [table.as_dict() for table in self.more]} if self.more else {}
+        return {"means": self.means.as_dict(), "each": self.each.as_dict(), **more}
 
 
 def write_csv(path: Path, table: Table) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ class Scores:
     photos: tuple[float, ...]
 
 
-def score(pairs: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]) -> Scores:
+def score(pairs: Iterable[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]) -> Scores:
     """Scores of (prediction, truth) label pictures of equal size; truth 255 is not counted."""
     total = np.zeros((3, 3))
     photos = []

@@ -23,6 +23,7 @@ from cinegan_cli.evaluate.protocol import Scenery
 from cinegan_cli.scene import prepare
 from cinegan_cli.session import Session
 from cinegan_cli.stages.video import open_clip
+from cinegan_cli.types import FOG, RIVER, SKY, WATER
 from tests.small_models import write_models
 from tests.small_scene import WIDTH, invoke, texture, upper_half, write_scene
 from tests.torchscript import write_script
@@ -215,9 +216,21 @@ def test_mask_iou_of_the_stage_against_painted_masks(folder: Path, measured: Run
         picture.convert("RGB").resize((320, 214)).save(photo)
         picture.convert("RGB").resize((320, 214)).save(folder / "photos" / "another.jpg")
     (folder / "manifest.csv").write_text("file,split\nphotos/harbour.jpg,test\nphotos/another.jpg,train\n")
-    labels, _ = predicted_labels(photo, Config(), Session())
+    labels, _, _ = predicted_labels(photo, Config(), Session())
     Image.fromarray(labels).save(folder / "annotated" / "harbour_mask.png")
     assert by_method(measured(". --mask-iou"))["all photos together"]["moving"] == 1
+    whole = measured(". --mask-iou")
+    kinds = labels.copy()
+    kinds[:, :160][labels[:, :160] == WATER] = RIVER
+    kinds[labels == SKY] = FOG
+    Image.fromarray(kinds).save(folder / "annotated" / "harbour_mask.png")
+    by_kind = measured(". --mask-iou")
+    timeless = [[{**row, "seconds": 0} for row in each["means"]["rows"]] for each in (whole, by_kind)]
+    assert timeless[0] == timeless[1], "fog is sky, and a river water"
+    rows = {row["kind"]: row for row in by_kind["more"][0]["rows"]}
+    assert set(rows) == {"static", "fog", "river", "water"}
+    assert [rows[name]["moves"] for name in ("static", "fog", "river", "water")] == [0, 1, 1, 1]
+    assert rows["river"]["area"] == pytest.approx((kinds == RIVER).mean())
     white = np.where(labels > 0, 255, 0).astype(np.uint8)
     white[:, :160] = 0  # half of what moves is not painted
     Image.fromarray(white).save(folder / "annotated" / "harbour.png")
@@ -291,10 +304,11 @@ def test_csv_has_every_clip_and_is_replaced_only_on_demand(folder: Path, capfd: 
         ("photo.png --inversion --compare 1", ExitStatus.USAGE, "--compare --inversion"),
         ("still --motion-network m.safetensors", ExitStatus.USAGE, "--motion-network --predicted"),
         ("photo.png --mask-iou --motion-network m.safetensors", ExitStatus.USAGE, "--motion-network --mask-iou"),
-        ("still --split test", ExitStatus.USAGE, "--split --inversion --mask-iou"),
+        ("still --split test", ExitStatus.USAGE, "--split --inversion --mask-iou --motion-error --look"),
+        ("empty --motion-error --split test", ExitStatus.USAGE, "--split --motion-error"),
         ("photo.png --mask-iou", ExitStatus.INPUT, "photo.png --masks"),
         ("photo.png --mask-iou --masks empty", ExitStatus.INPUT, "empty photo.png"),
-        ("photo.png --mask-iou --masks photo.png", ExitStatus.INPUT, "photo.png 0 1 2 255"),
+        ("photo.png --mask-iou --masks photo.png", ExitStatus.INPUT, "photo.png 0 1 2 11 255"),
         ("photo.png --mask-iou --masks motion.npy", ExitStatus.INPUT, "motion.npy"),
         ("empty --mask-iou", ExitStatus.INPUT, "empty"),
         ("data --mask-iou --split none", ExitStatus.INPUT, "data/manifest.csv none train --split"),

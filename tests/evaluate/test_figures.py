@@ -10,10 +10,15 @@ import pytest
 import torch
 
 from cinegan_cli.errors import InputError, OutputError
+from cinegan_cli.evaluate.kinds import coarse_labels, kind_labels
+from cinegan_cli.evaluate.masks import Judged, by_kind, kind_sums
 from cinegan_cli.evaluate.motions import errors
+from cinegan_cli.evaluate.photos import spread
 from cinegan_cli.evaluate.protocol import distances
 from cinegan_cli.evaluate.tables import Column, Table, write_csv
+from cinegan_cli.measure import score
 from cinegan_cli.models.lpips import read_lpips
+from cinegan_cli.types import FALLS, FOG, IGNORE, KINDS, LAKE, MOVING, RIVER, SKY, WATER, Mask, Sight
 from tests.released_files import lpips_files
 
 
@@ -72,3 +77,54 @@ def test_tables_hold_the_same_rows_as_text_csv_and_json(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if "part" in path.name] == []
     with pytest.raises(OutputError, match=r"table\.csv"):
         write_csv(tmp_path / "no" / "table.csv", table)
+
+
+def judged(found: list[int], truth: list[int], kinds: list[int] | None = None) -> Judged:
+    """A photo of one row of pixels."""
+    rows = [None if row is None else np.array([row], np.uint8) for row in (found, truth, kinds)]
+    assert rows[0] is not None
+    assert rows[1] is not None
+    return Judged(rows[0], rows[1], kind_sums(rows[0], rows[2], rows[1]), {})
+
+
+def test_kinds_of_masks_are_judged_where_they_are_painted() -> None:
+    found = [0, 2, 2, 2, 2, 1, 1, 0]
+    truth = [0, RIVER, RIVER, FALLS, WATER, FOG, IGNORE, LAKE]
+    kinds = [0, RIVER, FALLS, FALLS, RIVER, FOG, SKY, 0]
+    rows = {str(row["kind"]): row for row in by_kind([judged(found, truth, kinds)]).rows}
+    assert set(rows) == {"static", "river", "falls", "water", "fog", "lake"}
+    assert rows["river"]["iou"] == pytest.approx(1 / 2)  # the pixel of unknown water counts in no kind
+    assert rows["falls"]["iou"] == pytest.approx(1 / 2)
+    assert (rows["fog"]["iou"], rows["lake"]["iou"], rows["water"]["iou"]) == (1, 0, None)
+    assert (rows["river"]["moves"], rows["lake"]["moves"], rows["static"]["moves"]) == (1, 0, 0)
+    assert rows["river"]["area"] == pytest.approx(2 / 7)
+    assert all(row["iou"] is None for row in by_kind([judged(found, truth)]).rows)
+
+
+def test_white_that_is_not_told_apart_counts_for_moving_alone() -> None:
+    each = judged([0, 0, 1, 2], [0, MOVING, MOVING, MOVING])
+    assert score([each.moving]).moving == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert not each.has_classes
+    mixed = judged([0, 1, 1, 2], [0, SKY, MOVING, WATER])
+    assert mixed.has_classes
+    assert score([mixed.classes]).classes == (1, 1, 1)
+
+
+def test_kinds_of_a_mask_are_those_of_its_sight_where_it_moves() -> None:
+    kinds = torch.zeros(10, 1, 2)
+    kinds[0] = 0.6  # static is most likely, but the mask decides that
+    kinds[KINDS.index("falls"), 0, 0] = kinds[KINDS.index("fog"), 0, 1] = 0.3
+    nothing = torch.zeros(2, 1, 2)
+    alpha = torch.ones(2, 4)
+    alpha[1] = 0.2
+    mask = Mask(alpha, "predicted", sight=Sight(kinds, nothing, nothing, nothing[0]))
+    found = kind_labels(mask)
+    assert found is not None
+    assert found.tolist() == [[FALLS, FALLS, FOG, FOG], [0, 0, 0, 0]]
+    assert kind_labels(Mask(alpha, "given")) is None
+    assert coarse_labels(mask).tolist() == [[MOVING] * 4, [0] * 4]
+
+
+def test_photos_are_taken_evenly() -> None:
+    assert spread(list("abcdef"), 3) == ["a", "c", "e"]
+    assert spread(list("ab"), 5) == spread(list("ab"), None) == ["a", "b"]
