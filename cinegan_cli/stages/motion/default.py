@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cinegan_cli.stages.motion.falls import descent, landing
-from cinegan_cli.stages.motion.kinds import AIR, STREAM, Ground
+from cinegan_cli.stages.motion.kinds import AIR, STREAM, Ground, reduced
 from cinegan_cli.stages.motion.rivers import course
 from cinegan_cli.stages.motion.sea import swell
 from cinegan_cli.stages.motion.sky import drift
@@ -28,8 +28,8 @@ SPEEDS = {
 EASE = 1 / 60  # of the longer side: over what distance motions join
 
 
-def default_velocity(ground: Ground) -> Tensor:
-    """Velocity [2, h, w], grid px per second, smooth, meaningful where it moves.
+def default_velocity(ground: Ground, width: int, height: int) -> Tensor:
+    """Velocity [2, height, width], grid px per second, smooth, meaningful where it moves.
 
     Skies drift (`sky`), falls fall (`falls`), rivers and rapids follow their bed (`rivers`), seas run up to the shore
     or the viewer (`sea`), lakes and reflections hardly drift.
@@ -50,7 +50,7 @@ def default_velocity(ground: Ground) -> Tensor:
     air = ground.share(*AIR)
     velocity = (1 - air) * water + (air * drift(ground) if air.any() else 0.0)
     smooth = [blur_inside(part.astype(np.float32), ground.inside, EASE * ground.longer / 2) for part in velocity]
-    return torch.from_numpy(np.stack(smooth) * np.float32(ground.inside.shape[1] / 1000))
+    return torch.from_numpy(np.stack([reduced(part, width, height) for part in smooth]) * np.float32(width / 1000))
 
 
 def _flow(ground: Ground, way: Array) -> Array:

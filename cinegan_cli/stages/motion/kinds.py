@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cinegan_cli.errors import UsageError
 from cinegan_cli.stages.bands import pull_push
+from cinegan_cli.stages.motion.extend import grid_size
 from cinegan_cli.stages.motion.texture import Array, blur_inside, luminance_of, structure
 from cinegan_cli.types import KINDS, LABEL_OF_KIND, Mask, Photo
 
@@ -21,20 +22,20 @@ AIR = ("sky", "fog")
 STREAM = ("river", "rapids")
 PLANE = ("lake", "sea", "surf", "river", "rapids", "reflection")  # water that lies level
 FAMILIES = (("lake", "reflection"), ("sea", "surf"), STREAM)  # connected water is mostly one of these
+GROUND_SIDE = 256  # cells of the longer side: half the motion grid, since kinds and currents are broad
 CRUMB = 0.002  # of the picture: a patch of a kind that is smaller goes along with those around it
 JOIN = 1 / 100  # of the longer side: over what distance one kind becomes another
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What the rules of motion know, on the motion grid; float32 [h, w] unless said otherwise.
+    """What the rules of motion know, on a grid of cells; float32 [h, w] unless said otherwise.
 
-    `moving` is the mask, `inside` 1 where it moves; `shares` [10, h, w] are those of `KINDS` there, smooth, adding up to 1. `heading`,
+    `inside` is 1 where it moves; `shares` [10, h, w] are those of `KINDS` there, smooth, adding up to 1. `heading`,
     `axis` [2, h, w] and `pace` are the seer's (`types.Sight`), 0 where nobody looked. `horizon` is the row where level
     ground vanishes, `nearness` in (0, 1] falls from 1 in the bottom row towards it.
     """
 
-    moving: Array
     inside: Array
     shares: Array
     heading: Array
@@ -47,12 +48,6 @@ class Ground:
     def share(self, *kinds: str) -> Array:
         """How much of each cell is one of these kinds, [h, w]."""
         return share_of(self.shares, *kinds)
-
-    @property
-    def air_and_water(self) -> tuple[Array, Array]:
-        """How much of each cell moves as sky or fog, and as water: [h, w] each."""
-        air = self.share(*AIR)
-        return self.moving * air, self.moving * (1 - air)
 
     @property
     def labels(self) -> NDArray[np.uint8]:
@@ -69,8 +64,7 @@ def ground_of(photo: Photo, mask: Mask, asked: tuple[str, ...], width: int, heig
     """The ground of a photo on a grid of `width` x `height`; `asked` is `--kind`. Raises UsageError for a wrong one."""
     colours = reduced(photo.pixels_u8.numpy(), width, height).astype(np.float32) / 255.0
     luminance = luminance_of(colours)
-    moving = reduced(mask.alpha.numpy(), width, height).astype(np.float32)
-    inside = (moving > 0.05).astype(np.float32)
+    inside = (reduced(mask.alpha.numpy(), width, height) > 0.1).astype(np.float32)
     seen = np.zeros((5, height, width), np.float32)
     if mask.sight is None:
         shares = guess(mask, inside, luminance)
@@ -84,7 +78,7 @@ def ground_of(photo: Photo, mask: Mask, asked: tuple[str, ...], width: int, heig
     horizon = horizon_of(shares)
     rows = np.clip((np.arange(height, dtype=np.float32) - horizon) / (height - 1 - horizon), 0.03, 1.0)
     nearness = np.repeat(rows[:, None], width, axis=1).astype(np.float32)
-    return Ground(moving, inside, shares, seen[:2], seen[2:4], seen[4], luminance, horizon, nearness)
+    return Ground(inside, shares, seen[:2], seen[2:4], seen[4], luminance, horizon, nearness)
 
 
 def share_of(shares: Array, *kinds: str) -> Array:
@@ -239,4 +233,5 @@ def reduced(image: NDArray[Any], width: int, height: int) -> NDArray[Any]:
 
 def sky_cells(photo: Photo, mask: Mask, width: int, height: int) -> Tensor:
     """1 where what moves is sky or fog, 0 where it is water: float32 [height, width]."""
-    return torch.from_numpy(ground_of(photo, mask, (), width, height).share(*AIR))
+    ground = ground_of(photo, mask, (), *grid_size(*photo.size, GROUND_SIDE))
+    return torch.from_numpy(reduced(ground.share(*AIR), width, height))

@@ -20,7 +20,7 @@ from cinegan_cli.stages.motion.default import default_velocity
 from cinegan_cli.stages.motion.extend import crop_like, extend, grid_size
 from cinegan_cli.stages.motion.files import read_motion_filled
 from cinegan_cli.stages.motion.hints import Stroke, arrows_velocity, mark_strokes, strokes_of
-from cinegan_cli.stages.motion.kinds import AIR, Ground, filled, ground_of, reduced
+from cinegan_cli.stages.motion.kinds import AIR, GROUND_SIDE, Ground, filled, ground_of, reduced
 from cinegan_cli.stages.motion.network import compact_velocity, read_motion_net
 from cinegan_cli.stages.motion.pix2pixhd import predict_velocity
 from cinegan_cli.types import Mask, Motion, MotionSource, Photo, Provenance
@@ -46,7 +46,7 @@ def make_motion(
     a network that is not there.
     """
     _check_options(config)
-    ground = ground_of(photo, mask, config.kind, *grid_size(*photo.size))
+    ground = ground_of(photo, mask, config.kind, *grid_size(*photo.size, GROUND_SIDE))
     strokes = strokes_of(config, photo.source_size)
     drawn = any(stroke.velocity != (0.0, 0.0) for stroke in strokes)
     notices: tuple[str, ...] = ()
@@ -54,19 +54,19 @@ def make_motion(
     if config.motion is not None:
         velocity, notices = _from_file(photo, config.motion)
     elif drawn and config.motion_network is not None:
-        velocity, notices = _steered(photo, ground, read_motion_net(config.motion_network, session), strokes)
+        velocity, notices = _steered(photo, mask, ground, read_motion_net(config.motion_network, session), strokes)
     elif drawn:
-        velocity, notices = arrows_velocity(strokes, photo, ground.moving)
+        velocity, notices = arrows_velocity(strokes, photo, _moving(photo, mask))
     else:
         networks = {} if config.motion_network is not None else find_networks()
         provenance = "predicted" if networks or config.motion_network is not None else "default"
-        velocity = _found(photo, ground, config, networks, session)
+        velocity = _found(photo, mask, ground, config, networks, session)
         if config.direction is not None:
             velocity, provenance = _towards(velocity, config.direction), "given"
         velocity = _held(velocity, strokes, photo)
     velocity = extend(velocity, mask.alpha) * config.speed
-    waves = ripple(ground, config.water, steered=provenance == "given")
     grid = (velocity.shape[2], velocity.shape[1])
+    waves = ripple(ground, config.water, steered=provenance == "given")
     return Motion(
         velocity.contiguous(),
         provenance,
@@ -91,28 +91,49 @@ def ripple(ground: Ground, water: str, *, steered: bool) -> NDArray[np.float32]:
 
 
 def _found(
-    photo: Photo, ground: Ground, config: MotionConfig, networks: Mapping[str, nn.Module], session: Session
+    photo: Photo,
+    mask: Mask,
+    ground: Ground,
+    config: MotionConfig,
+    networks: Mapping[str, nn.Module],
+    session: Session,
 ) -> Tensor:
     """The flow of a picture nobody has said anything about: the networks', and the default where there is none."""
-    default = default_velocity(ground)
+    width, height = grid_size(*photo.size)
+    default = default_velocity(ground, width, height)
     if config.motion_network is not None:
-        moving = ground.moving
+        shares = _shares(photo, mask, ground)
+        moving = sum(shares)
         speed = float((np.hypot(*default.numpy()) * moving).sum() / max(float(moving.sum()), 1e-6))
         net = read_motion_net(config.motion_network, session)
-        return compact_velocity(net, photo.pixels_u8.numpy(), ground.air_and_water, None, speed)
+        return compact_velocity(net, photo.pixels_u8.numpy(), shares, None, speed)
     if not networks:
         return default
-    shares = {"sky": torch.from_numpy(ground.share(*AIR)), "water": torch.from_numpy(1 - ground.share(*AIR))}
-    velocity, known = predict_velocity(photo.pixels, networks, shares, ground.inside.shape)
+    sky = torch.from_numpy(reduced(ground.share(*AIR), width, height))
+    velocity, known = predict_velocity(photo.pixels, networks, {"sky": sky, "water": 1 - sky}, (height, width))
     return torch.where(known, velocity, default)
 
 
-def _steered(photo: Photo, ground: Ground, net: MotionNet, strokes: list[Stroke]) -> tuple[Tensor, tuple[str, ...]]:
+def _steered(
+    photo: Photo, mask: Mask, ground: Ground, net: MotionNet, strokes: list[Stroke]
+) -> tuple[Tensor, tuple[str, ...]]:
     """What the network makes of the arrows, at rest around still points; and notices."""
     arrows = [stroke for stroke in strokes if stroke.velocity != (0.0, 0.0)]
-    marks = mark_strokes(arrows, photo, ground.moving)
-    velocity = compact_velocity(net, photo.pixels_u8.numpy(), ground.air_and_water, marks, 0.0)
+    marks = mark_strokes(arrows, photo, _moving(photo, mask))
+    velocity = compact_velocity(net, photo.pixels_u8.numpy(), _shares(photo, mask, ground), marks, 0.0)
     return _held(velocity, [stroke for stroke in strokes if stroke not in arrows], photo), marks.notices
+
+
+def _shares(photo: Photo, mask: Mask, ground: Ground) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How much of each cell of the grid moves as sky or fog, and as water: [h, w] each."""
+    moving = _moving(photo, mask)
+    air = reduced(ground.share(*AIR), moving.shape[1], moving.shape[0])
+    return moving * air, moving * (1 - air)
+
+
+def _moving(photo: Photo, mask: Mask) -> NDArray[np.float32]:
+    """The mask at the size of the grid, [h, w]."""
+    return np.asarray(reduced(mask.alpha.numpy(), *grid_size(*photo.size)), np.float32)
 
 
 def parse_direction(text: str) -> float:

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from cinegan_cli.stages.motion.diffusion import diffuse
 from cinegan_cli.stages.motion.falls import downhill, feet
-from cinegan_cli.stages.motion.kinds import STREAM, Ground, reduced, regions_of
-from cinegan_cli.stages.motion.texture import Array, blur_inside
+from cinegan_cli.stages.motion.kinds import STREAM, Ground, regions_of
+from cinegan_cli.stages.motion.texture import Array
 
 Cells = NDArray[np.bool_]
 
-SIDE = 256  # cells of the longer side of the grid that heights are solved on
 FIRM = 1e3  # how firmly the height holds at an end, against 1 between neighbours
 NARROW = 0.5  # of the bed's width: a far end under this is where it comes from, above it is a bank
 SLANT = 0.06  # of the picture's height: ends that differ by less are level
@@ -37,53 +36,39 @@ class End:
 
 def course(ground: Ground) -> tuple[Array, Array]:
     """Direction [2, h, w], about 1 long, of running water; and 1 where still water runs too, as the pool of a fall."""
-    height, width = ground.inside.shape
     stream, still = ground.share(*STREAM) > 0.3, ground.share("lake", "reflection") > 0.3
     foot = feet(ground) > 0
     pool = np.zeros_like(stream)
-    if foot.any():
-        for cells in regions_of(stream | still):
-            pool |= cells & still & bool((cells & foot).any())
-    if not (stream | pool).any():
+    for cells in regions_of(stream | still) if foot.any() else []:
+        pool |= cells & still & bool((cells & foot).any())
+    bed = stream | pool
+    if not bed.any():
         return np.zeros_like(ground.heading), pool.astype(np.float32)
-    scale = min(1.0, SIDE / ground.longer)
-    size = max(2, round(width * scale)), max(2, round(height * scale))
-    bed, falling, landing, *heading = (
-        reduced(part.astype(np.float32), *size)
-        for part in (stream | pool, ground.share("falls"), foot, *ground.heading)
-    )
-    way = _course(bed > 0.3, falling > 0.3, landing > 0.2, np.stack(heading))
-    whole = np.stack([reduced(part, width, height) for part in way])
-    return whole, pool.astype(np.float32)
+    reach = max(1, round(ground.longer / 100))
+    falling = (ground.share("falls") > 0.5).astype(np.uint8)
+    brink = cv2.dilate(falling, np.ones((2 * reach + 1, 3), np.uint8), anchor=(1, 0)) > 0
+    way = _sloping(bed, foot, brink & ~foot, ground.heading)
+    sure = np.clip((np.hypot(*ground.heading) - SURE) * 5.0, 0, 1)
+    return ((1 - sure) * way + 2 * sure * ground.heading).astype(np.float32), pool.astype(np.float32)
 
 
-def _course(bed: Cells, falling: Cells, foot: Cells, heading: Array) -> Array:
-    """The same on a small grid, for all beds, turned about where the seer is sure that it runs the other way."""
+def _sloping(bed: Cells, foot: Cells, brink: Cells, heading: Array) -> Array:
+    """Unit vectors [2, h, w] down every bed, turned about where the seer is sure that it runs the other way."""
     target, firm = np.zeros(bed.shape, np.float32), np.zeros(bed.shape, np.float32)
     count, beds = cv2.connectedComponents(bed.astype(np.uint8), connectivity=4)
-    reach = max(1, round(max(bed.shape) / 100))
-    over = cv2.dilate(falling.astype(np.uint8), np.ones((2 * reach + 1, 3), np.uint8), anchor=(1, 0)) > 0
-    signs = np.ones(count, np.float32)
-    sure = np.hypot(*heading)
-    ends_of = {}
     for number in range(1, count):
         cells = beds == number
-        ends_of[number] = ends = open_ends(cells, cells & foot, cells & over & ~foot)
+        ends = open_ends(cells, cells & foot, cells & brink)
         lowest, highest = max(end.row for end in ends), min(end.row for end in ends)
         for end in ends:
             target[end.cells] = (lowest - end.row) / max(lowest - highest, 1e-6)
             firm[end.cells] = FIRM
-    inside = bed.astype(np.float32)
-    way = downhill(diffuse(target[None], firm, inside)[0], inside)
-    if sure.max() > SURE:
-        told = (way * heading).sum(0) * (sure > SURE)
-        for number in range(1, count):
-            cells = beds == number
-            falls = (cells & (foot | over)).any()
-            signs[number] = -1.0 if told[cells].sum() < 0 and not falls and (sure > SURE)[cells].mean() > 0.2 else 1.0
-        way = way * signs[beds]
-    share = np.clip((sure - SURE) * 5.0, 0, 1)
-    return np.stack([blur_inside(part, inside, 1.5) for part in (1 - share) * way + 2 * share * heading])
+    way = downhill(diffuse(target[None], firm, bed.astype(np.float32))[0], bed.astype(np.float32))
+    sure = np.hypot(*heading) > SURE
+    told = np.bincount(beds.ravel(), ((way * heading).sum(0) * sure).ravel(), count)
+    heard = np.bincount(beds.ravel(), sure.ravel(), count) / np.bincount(beds.ravel(), minlength=count)
+    held = np.bincount(beds.ravel(), (foot | brink).ravel(), count) > 0
+    return way * np.where((told < 0) & (heard > 0.2) & ~held, -1, 1)[beds]
 
 
 def open_ends(bed: Cells, foot: Cells, brink: Cells) -> list[End]:
