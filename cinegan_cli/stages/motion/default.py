@@ -17,13 +17,13 @@ from cinegan_cli.types import KINDS
 # thousandths of the picture's width per second, and the power of the nearness it grows with
 # (`docs/measurements.md`, Motion by kind)
 SPEEDS = {
-    "lake": (5.0, 0.3),
-    "sea": (14.0, 0.5),
-    "surf": (40.0, 0.5),
-    "river": (30.0, 0.3),
-    "rapids": (75.0, 0.3),
-    "falls": (140.0, 0.0),
-    "reflection": (7.0, 0.0),
+    "lake": (7.0, 0.65),
+    "sea": (17.5, 0.65),
+    "surf": (40.0, 0.4),
+    "river": (34.0, 0.75),
+    "rapids": (72.0, 0.4),
+    "falls": (100.0, 0.0),
+    "reflection": (12.0, 0.65),
 }
 EASE = 1 / 60  # of the longer side: over what distance motions join
 

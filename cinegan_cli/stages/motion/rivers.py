@@ -23,6 +23,7 @@ Cells = NDArray[np.bool_]
 FIRM = 1e3  # how firmly the height holds at an end, against 1 between neighbours
 NARROW = 0.5  # of the bed's width: a far end under this is where it comes from, above it is a bank
 SLANT = 0.06  # of the picture's height: ends that differ by less are level
+FAR = 0.4  # of the largest distance: what of the upper rows counts as the far end
 SURE = 0.6  # of the seer: from here on its heading is heeded
 
 
@@ -44,7 +45,7 @@ def course(ground: Ground) -> tuple[Array, Array]:
     bed = stream | pool
     if not bed.any():
         return np.zeros_like(ground.heading), pool.astype(np.float32)
-    reach = max(1, round(ground.longer / 100))
+    reach = max(2, round(ground.longer / 60))
     falling = (ground.share("falls") > 0.5).astype(np.uint8)
     brink = cv2.dilate(falling, np.ones((2 * reach + 1, 3), np.uint8), anchor=(1, 0)) > 0
     way = _sloping(bed, foot, brink & ~foot, ground.heading)
@@ -80,14 +81,17 @@ def open_ends(bed: Cells, foot: Cells, brink: Cells) -> list[End]:
     runs = [_end(cells) for cells in regions_of(bed & _border(bed.shape)) if cells.sum() > 2]
     if foot.any():
         source = _end(foot)
-        sinks = [_end(brink)] if brink.any() else [run for run in runs if run.row > source.row]
-        return [End(foot, -1.0), *(sinks or [End(farthest(bed, foot), float(height))])]
+        under = brink & (np.arange(height) > source.row)[:, None]
+        sinks = [_end(under)] if under.any() else []
+        sinks += [run for run in runs if run.row > source.row]
+        return [source, *(sinks or [End(farthest(bed, foot), source.row + 1)])]
     if brink.any():
         sink = _end(brink)
-        return [End(brink, float(height)), *([run for run in runs if run.row < sink.row] or [End(farthest(bed, brink), 0)])]
+        sources = [run for run in runs if run.row < sink.row]
+        return [sink, *(sources or [End(farthest(bed, brink), sink.row - 1)])]
     near = max(runs, key=lambda run: run.row) if runs else _end(farthest(bed, farthest(bed, _lowest(bed))))
     others = [run for run in runs if run is not near]
-    tip = _end(_highest(bed))
+    tip = _end(far_end(bed, near.cells))
     if not others and near.cells[:, 0].any() and near.cells[:, -1].any() and narrowness(bed) > NARROW:
         return _level([_end(_side(near.cells, 0)), _end(_side(near.cells, -1))], height)
     if tip.row < min(run.row for run in (near, *others)) - SLANT * height and narrowness(bed) < NARROW:
@@ -129,8 +133,12 @@ def _lowest(bed: Cells) -> Cells:
     return bed & (np.arange(bed.shape[0]) == np.flatnonzero(bed.any(1))[-1])[:, None]
 
 
-def _highest(bed: Cells) -> Cells:
-    return bed & (np.arange(bed.shape[0]) == np.flatnonzero(bed.any(1))[0])[:, None]
+def far_end(bed: Cells, near: Cells) -> Cells:
+    """Of the upper tenth of the bed's rows the part that lies farthest from the end `near` [h, w]."""
+    rows = np.flatnonzero(bed.any(1))
+    upper = bed & (np.arange(bed.shape[0]) <= rows[len(rows) // 10])[:, None]
+    distance = cv2.distanceTransform((~near).astype(np.uint8), cv2.DIST_L2, 3)
+    return upper & (distance >= FAR * distance[upper].max())
 
 
 def narrowness(bed: Cells) -> float:
