@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cinegan_cli.stages.motion.falls import descent, landing
+from cinegan_cli.stages.motion.falls import descent, landing, rush
 from cinegan_cli.stages.motion.kinds import AIR, STREAM, Ground, reduced
 from cinegan_cli.stages.motion.rivers import course
 from cinegan_cli.stages.motion.sea import swell
@@ -22,9 +22,9 @@ SPEEDS = {
     "surf": (40.0, 0.4),
     "river": (34.0, 0.75),
     "rapids": (72.0, 0.4),
-    "falls": (100.0, 0.0),
     "reflection": (12.0, 0.65),
 }
+LANDING = 60.0  # the same, of level water where a fall lands
 EASE = 1 / 60  # of the longer side: over what distance motions join
 
 
@@ -45,8 +45,10 @@ def default_velocity(ground: Ground, width: int, height: int) -> Tensor:
         (still * pool, bed),
         (still * (1 - pool), calm),
     )
-    way = sum(blur_inside(share, ground.inside, 2.0) * part for share, part in ways if share.any())
-    water = _flow(ground, np.asarray(way, np.float32))
+    way = np.zeros_like(calm)
+    for share, part in ways:
+        way += share * part
+    water = _flow(ground, way)
     air = ground.share(*AIR)
     velocity = (1 - air) * water + (air * drift(ground) if air.any() else 0.0)
     smooth = [blur_inside(part.astype(np.float32), ground.inside, EASE * ground.longer / 2) for part in velocity]
@@ -67,6 +69,8 @@ def speed_of(ground: Ground) -> Array:
         share = ground.share(kind)
         total += share * (np.log(usual) + power * log_near)
         weight += share
-    rush = landing(ground) * (1 - ground.share("falls", *AIR))
-    even = blur_inside(np.asarray(total / weight, np.float32), ground.inside, EASE * ground.longer)
-    return np.asarray(np.exp(even + rush * np.clip(np.log(80.0) - even, 0, None)), np.float32)
+    share = ground.share("falls")
+    total += share * np.log(np.maximum(rush(ground), 1.0))
+    even = blur_inside(np.asarray(total / (weight + share), np.float32), ground.inside, EASE * ground.longer)
+    below = landing(ground) * (1 - ground.share("falls", *AIR))
+    return np.asarray(np.exp(even + below * np.clip(np.log(LANDING) - even, 0, None)), np.float32)

@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 
 from cinegan_cli.stages.motion.diffusion import diffuse
-from cinegan_cli.stages.motion.kinds import PLANE, Ground
+from cinegan_cli.stages.motion.kinds import PLANE, Ground, regions_of
 from cinegan_cli.stages.motion.texture import Array, blur_inside
 
 STIFF = 1 / 10  # of the longer side: a fall keeps its course over about this distance
+USUAL, TALL = 95.0, 300.0  # mean speed of a fall that is so tall, thousandths of the width (`docs/measurements.md`)
 REACH = 1 / 12  # of the longer side: how far its rush is felt beyond its foot
 
 
@@ -22,6 +23,23 @@ def descent(ground: Ground) -> Array:
     rows = np.arange(falling.shape[0], dtype=np.float32)[:, None] / ground.longer
     weight = falling / (STIFF * ground.longer) ** 2
     return downhill(diffuse(-(rows * falling)[None], weight, falling)[0], falling) + np.array([[[0.0]], [[0.5]]]) * falling
+
+
+def rush(ground: Ground) -> Array:
+    """Speed of falling water [h, w], thousandths of the width per second, 0 elsewhere.
+
+    It grows with the square root of the height fallen through, as bodies fall: so high falls, which are near or large,
+    are fast in the picture, and each is slow at its brink.
+    """
+    falling = ground.share("falls") > 0.3
+    unit = 1000.0 / falling.shape[1]
+    speed = np.zeros_like(ground.inside)
+    for cells in regions_of(falling):
+        tall = unit * np.count_nonzero(cells.any(1))
+        depth = np.arange(len(cells), dtype=np.float32)[:, None] - cells.argmax(0)  # below the brink of each column
+        part = np.clip(unit * depth / tall, 0.0, 1.0)
+        speed[cells] = (USUAL * np.sqrt(tall / TALL) * (0.6 + 0.6 * np.sqrt(part)))[cells]
+    return speed
 
 
 def landing(ground: Ground) -> Array:
