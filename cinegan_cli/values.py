@@ -47,7 +47,7 @@ def checked(f: Field[Any], hint: Any, value: Any) -> Any:
         return _checked_number(option, kind, value, f)
     if kind is bool and not isinstance(value, bool):
         raise UsageError(f"{option} must be true or false, got {_shown(value)}")
-    return _checked_text(option, value, f) if kind is str else value
+    return _checked_text(option, value, f.metadata.get("number")) if kind is str else value
 
 
 def checked_source(option: str, value: Any, *, pictures: bool = True) -> Any:
@@ -97,9 +97,10 @@ def _checked_word(option: str, words: tuple[str, ...], value: Any, f: Field[Any]
     return str(word)
 
 
-def _checked_text(option: str, value: Any, f: Field[Any]) -> str:
-    if "number" in f.metadata and _is_number(value):
-        return str(f.metadata["number"].format(value))
+def _checked_text(option: str, value: Any, number: str | None = None) -> str:
+    """Text; a plain number is written into `number`, where that is given."""
+    if number is not None and _is_number(value):
+        return number.format(value)
     if not isinstance(value, str | os.PathLike):
         raise UsageError(f"{option} must be text, got {_shown(value)}")
     return os.fspath(value)
@@ -119,15 +120,17 @@ def _checked_number(option: str, kind: type, value: Any, f: Field[Any]) -> Any:
 
 
 def _checked_tuple(option: str, kind: Any, value: Any) -> Any:
-    """Tuples of paths, or of points and arrows; one alone needs no list around it."""
+    """Tuples of paths, of words, or of points and arrows; one alone needs no list around it."""
     item = get_args(kind)[0]
-    if item is Path and isinstance(value, str | os.PathLike):
+    if item in (Path, str) and isinstance(value, str | os.PathLike):
         value = (value,)
     if not isinstance(value, list | tuple):
         raise UsageError(f"{option} must be a list, got {_shown(value)}")
     values = tuple(map(_unpacked, value))
     if item is Path:
         return tuple(_checked_path(option, v) for v in values)
+    if item is str:
+        return tuple(_checked_text(option, v) for v in values)
     size = len(get_args(item))
     if values and all(map(_is_number, values)):
         values = (values,)

@@ -74,8 +74,8 @@ def _option(name: str, hint: Any, default: Any, extra: Any) -> Callable[[Command
         keywords["type"] = Words(choices(hint), extra.get("older", {}))
     elif repeatable:
         item = get_args(kind)[0]
-        path = click.Path(path_type=Path)
-        keywords |= {"multiple": True, "type": path if item is Path else Numbers(len(get_args(item)), extra["metavar"])}
+        plain = {Path: click.Path(path_type=Path), str: str}
+        keywords |= {"multiple": True, "type": plain.get(item) or Numbers(len(get_args(item)), extra["metavar"])}
     elif kind is bool:
         keywords |= {"is_flag": True, "flag_value": True, "type": bool}
     else:

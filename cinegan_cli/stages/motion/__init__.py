@@ -1,7 +1,7 @@
 """Stage 3: where it moves, and how fast."""
 
-from cinegan_cli.stages.motion.default import sky_cells
 from cinegan_cli.stages.motion.files import SUFFIXES, read_motion, write_motion
+from cinegan_cli.stages.motion.kinds import sky_cells
 from cinegan_cli.stages.motion.make import make_motion
 from cinegan_cli.stages.motion.network import ARROW_RADIUS, KIND, centred, mapped, scene_channels
 from cinegan_cli.stages.motion.picture import colour_wheel

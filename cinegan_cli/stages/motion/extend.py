@@ -17,9 +17,9 @@ from cinegan_cli.types import Photo
 GRID_SIDE = 512  # longest side of the grid of everything but files; the release's fields are 512 x 512
 
 
-def grid_size(width: int, height: int) -> tuple[int, int]:
-    """(w, h) of the grid for a picture of `width` x `height` px: at most 512 on the longer side, cells near square."""
-    scale = min(1.0, GRID_SIDE / max(width, height))
+def grid_size(width: int, height: int, most: int = GRID_SIDE) -> tuple[int, int]:
+    """(w, h) of the grid for a picture of `width` x `height` px: at most `most` on the longer side, cells near square."""
+    scale = min(1.0, most / max(width, height))
     return max(2, round(width * scale)), max(2, round(height * scale))
 
 

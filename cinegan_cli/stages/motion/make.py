@@ -6,20 +6,21 @@ import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cinegan_cli.config import MotionConfig
 from cinegan_cli.errors import UsageError
 from cinegan_cli.nn.motion_net import MotionNet
 from cinegan_cli.session import Session
-from cinegan_cli.stages.motion.default import default_velocity, sky_cells
+from cinegan_cli.stages.motion.default import default_velocity
 from cinegan_cli.stages.motion.extend import crop_like, extend, grid_size
 from cinegan_cli.stages.motion.files import read_motion_filled
 from cinegan_cli.stages.motion.hints import Stroke, arrows_velocity, mark_strokes, strokes_of
+from cinegan_cli.stages.motion.kinds import AIR, GROUND_SIDE, Ground, filled, ground_of, reduced
 from cinegan_cli.stages.motion.network import compact_velocity, read_motion_net
 from cinegan_cli.stages.motion.pix2pixhd import predict_velocity
 from cinegan_cli.types import Mask, Motion, MotionSource, Photo, Provenance
@@ -45,6 +46,7 @@ def make_motion(
     a network that is not there.
     """
     _check_options(config)
+    ground = ground_of(photo, mask, config.kind, *grid_size(*photo.size, GROUND_SIDE))
     strokes = strokes_of(config, photo.source_size)
     drawn = any(stroke.velocity != (0.0, 0.0) for stroke in strokes)
     notices: tuple[str, ...] = ()
@@ -52,51 +54,86 @@ def make_motion(
     if config.motion is not None:
         velocity, notices = _from_file(photo, config.motion)
     elif drawn and config.motion_network is not None:
-        velocity, notices = _steered(photo, mask, read_motion_net(config.motion_network, session), strokes)
+        velocity, notices = _steered(photo, mask, ground, read_motion_net(config.motion_network, session), strokes)
     elif drawn:
         velocity, notices = arrows_velocity(strokes, photo, _moving(photo, mask))
     else:
         networks = {} if config.motion_network is not None else find_networks()
         provenance = "predicted" if networks or config.motion_network is not None else "default"
-        velocity = _found(photo, mask, config, networks, session)
+        velocity = _found(photo, mask, ground, config, networks, session)
         if config.direction is not None:
             velocity, provenance = _towards(velocity, config.direction), "given"
         velocity = _held(velocity, strokes, photo)
     velocity = extend(velocity, mask.alpha) * config.speed
-    return Motion(velocity.contiguous(), provenance, notices)
+    grid = (velocity.shape[2], velocity.shape[1])
+    waves = ripple(ground, config.water, steered=provenance == "given")
+    return Motion(
+        velocity.contiguous(),
+        provenance,
+        notices,
+        ripple=torch.from_numpy(reduced(waves, *grid)),
+        nearness=torch.from_numpy(reduced(ground.nearness, *grid)),
+        kinds=torch.from_numpy(cv2.resize(ground.labels, grid, interpolation=cv2.INTER_NEAREST)),
+    )
+
+
+def ripple(ground: Ground, water: str, *, steered: bool) -> NDArray[np.float32]:
+    """The share of waves to and fro in the motion of each cell [h, w], for `--water`, also beside what moves.
+
+    "auto" takes waves for lakes, reflections and the far sea, but not where the user said how things move (`steered`).
+    """
+    if water == "flow" or (water == "auto" and steered):
+        return np.zeros_like(ground.inside)
+    wet = ground.inside - ground.share(*AIR)
+    if water == "auto":
+        wet = ground.share("lake", "reflection") + ground.share("sea") * np.clip(1.0 - 2.0 * ground.nearness, 0, 1)
+    return np.clip(filled(wet[None], ground.inside)[0], 0, 1)
 
 
 def _found(
-    photo: Photo, mask: Mask, config: MotionConfig, networks: Mapping[str, nn.Module], session: Session
+    photo: Photo,
+    mask: Mask,
+    ground: Ground,
+    config: MotionConfig,
+    networks: Mapping[str, nn.Module],
+    session: Session,
 ) -> Tensor:
     """The flow of a picture nobody has said anything about: the networks', and the default where there is none."""
     width, height = grid_size(*photo.size)
-    default = default_velocity(photo, mask, width, height)
+    default = default_velocity(ground, width, height)
     if config.motion_network is not None:
-        moving = _moving(photo, mask)
+        shares = _shares(photo, mask, ground)
+        moving = sum(shares)
         speed = float((np.hypot(*default.numpy()) * moving).sum() / max(float(moving.sum()), 1e-6))
         net = read_motion_net(config.motion_network, session)
-        return compact_velocity(net, photo.pixels_u8.numpy(), _kinds(photo, mask), None, speed)
+        return compact_velocity(net, photo.pixels_u8.numpy(), shares, None, speed)
     if not networks:
         return default
-    sky = sky_cells(photo, mask, width, height)
+    sky = torch.from_numpy(reduced(ground.share(*AIR), width, height))
     velocity, known = predict_velocity(photo.pixels, networks, {"sky": sky, "water": 1 - sky}, (height, width))
     return torch.where(known, velocity, default)
 
 
-def _steered(photo: Photo, mask: Mask, net: MotionNet, strokes: list[Stroke]) -> tuple[Tensor, tuple[str, ...]]:
+def _steered(
+    photo: Photo, mask: Mask, ground: Ground, net: MotionNet, strokes: list[Stroke]
+) -> tuple[Tensor, tuple[str, ...]]:
     """What the network makes of the arrows, at rest around still points; and notices."""
     arrows = [stroke for stroke in strokes if stroke.velocity != (0.0, 0.0)]
     marks = mark_strokes(arrows, photo, _moving(photo, mask))
-    velocity = compact_velocity(net, photo.pixels_u8.numpy(), _kinds(photo, mask), marks, 0.0)
+    velocity = compact_velocity(net, photo.pixels_u8.numpy(), _shares(photo, mask, ground), marks, 0.0)
     return _held(velocity, [stroke for stroke in strokes if stroke not in arrows], photo), marks.notices
 
 
-def _kinds(photo: Photo, mask: Mask) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How much of each cell of the grid moves as sky, and as water: [h, w] each."""
-    width, height = grid_size(*photo.size)
-    moving, sky = _moving(photo, mask), sky_cells(photo, mask, width, height).numpy()
-    return moving * sky, moving * (1 - sky)
+def _shares(photo: Photo, mask: Mask, ground: Ground) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How much of each cell of the grid moves as sky or fog, and as water: [h, w] each."""
+    moving = _moving(photo, mask)
+    air = reduced(ground.share(*AIR), moving.shape[1], moving.shape[0])
+    return moving * air, moving * (1 - air)
+
+
+def _moving(photo: Photo, mask: Mask) -> NDArray[np.float32]:
+    """The mask at the size of the grid, [h, w]."""
+    return np.asarray(reduced(mask.alpha.numpy(), *grid_size(*photo.size)), np.float32)
 
 
 def parse_direction(text: str) -> float:
@@ -135,13 +172,6 @@ def _check_options(config: MotionConfig) -> None:
         raise UsageError("--anchor goes with arrows, a direction or the default motion; --motion already says it all")
     if config.direction is not None:
         parse_direction(config.direction)
-
-
-def _moving(photo: Photo, mask: Mask) -> NDArray[np.float32]:
-    """The mask at the size of the grid, [h, w]."""
-    width, height = grid_size(*photo.size)
-    reduced: Tensor = functional.interpolate(mask.alpha[None, None], (height, width), mode="area")
-    return reduced[0, 0].numpy()
 
 
 def _held(velocity: Tensor, anchors: list[Stroke], photo: Photo) -> Tensor:
