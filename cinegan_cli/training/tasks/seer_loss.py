@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cinegan_cli.nn.seer import Seen
-from cinegan_cli.types import FOG, IGNORE, KINDS, LABEL_OF_KIND, LAKE, MOVING, REFLECTION, SKY, STATIC, WATER
+from cinegan_cli.types import IGNORE, KINDS, LABEL_OF_KIND, LAKE, MOVING, REFLECTION, STATIC, WATER
 
 _SMOOTH = 5.0  # cells added to both sides of the soft IoU, so that absent classes do not dominate
 _MOTION = 0.5  # weight of heading, axis and pace together
@@ -18,12 +18,10 @@ _WEIGHT = {"river": 2.0, "rapids": 2.5, "falls": 2.0, "surf": 1.5, "fog": 1.5, "
 
 
 def allowed_kinds() -> Tensor:
-    """Which kinds each label allows: bool [256, 10]. SKY: sky, fog; WATER: any water; MOVING: all but static."""
+    """Which kinds each label allows: bool [256, 10]. WATER: any water; MOVING: all but static."""
     table = torch.zeros(256, len(KINDS), dtype=torch.bool)
     for kind, label in enumerate(LABEL_OF_KIND):
         table[label, kind] = True
-        if label in (SKY, FOG):
-            table[SKY, kind] = True
         if LAKE <= label <= REFLECTION:
             table[WATER, kind] = True
         if label != STATIC:
