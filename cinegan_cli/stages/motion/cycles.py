@@ -27,7 +27,7 @@ SMOOTH = 0.04  # of the long side: over so much, speeds are averaged
 PATCH = 0.1  # of the width: neighbouring patches have different numbers
 PATCHED_FROM = 2.5  # cycles; where there are fewer, no beat is seen
 SPREAD = 1.6  # the numbers of patches differ from the best by at most so much
-MOST_VALUES = 6  # different numbers in one picture: each is rendered by itself
+MOST_VALUES, LEAST_AREA = 5, 0.04  # different numbers in one picture, each rendered by itself; of what moves
 LARGEST = 100
 
 
@@ -122,12 +122,12 @@ def _patches(size: tuple[int, int] | torch.Size, aspect: float) -> Tensor:
 
 
 def _few_values(whole: Tensor, moving: Tensor) -> Tensor:
-    """`whole` int64 [h, w] with at most `MOST_VALUES` different numbers: the rarest takes that of its neighbour."""
+    """`whole` int64 [h, w] with few different numbers, none of them rare: those take that of their neighbours."""
     while True:
         values, counts = whole[moving].unique(return_counts=True)
-        if len(values) <= MOST_VALUES:
-            break
         rare = int(counts.argmin())
+        if len(values) == 1 or len(values) <= MOST_VALUES and counts[rare] > LEAST_AREA * counts.sum():
+            break
         near = (values - values[rare]).abs().float()
         near[rare] = torch.inf
         whole = torch.where(whole == values[rare], values[near.argmin()], whole)

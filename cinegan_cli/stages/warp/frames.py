@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cinegan_cli import ops
@@ -77,8 +78,16 @@ def _contrasts(textures: tuple[Tensor, ...], part: Part, config: RenderConfig, k
     """What each texture of a part loses, none without textures; `kept` as in `warped_frames`."""
     if not textures:
         return []
+    if part.waves is not None:  # nothing else hides what sampling takes of the very finest
+        textures = (*textures[:-1], _laplacian(textures[-1]))
     found = measure_contrast(textures, part.region, part.moments(config))
     return [*found[:-1], replace(found[-1], kept=max(kept, LARGEST_LOSS))]
+
+
+def _laplacian(band: Tensor) -> Tensor:
+    """The second differences of [3, H, W], mirrored at the border."""
+    kernel = torch.tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]], device=band.device)
+    return F.conv2d(F.pad(band[:, None], (1, 1, 1, 1), mode="reflect"), kernel[None, None])[:, 0]
 
 
 def _sample_part(

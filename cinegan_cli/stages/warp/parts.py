@@ -23,6 +23,7 @@ from cinegan_cli.types import Motion
 SIDE = 192  # cells on the long side of the grid of weights
 BORDER = 1.5  # cells: sigma of the Gaussian, cut off at twice that, that softens a border
 LEAST = 0.06  # weights below are 0: they would cost a rendering and are not seen
+GRID_SIDE = 256  # cells on the long side of the grid on which parts move
 MOMENTS = 4  # origins are measured at 1/4, 1/2 and 3/4 of a cycle
 MEASURING_STEPS = 8  # Euler steps between two of those; statistics need no more
 
@@ -77,6 +78,8 @@ def parts_of(motion: Motion, region: Tensor, config: RenderConfig) -> list[Part]
     values = cycles.unique().tolist()
     if len(values) == 1 and not bool((ripple > 0).any()):
         return [Part(motion, region, values[0])]
+    motion = _coarser(motion)
+    grid = motion.velocity.shape[1:]
     shares = [(cycles == value) * (1 - ripple) for value in values]
     weights = _soft(torch.stack([*shares, ripple]))
     seconds = config.frames / config.fps
@@ -99,7 +102,7 @@ def _soft(shares: Tensor) -> Tensor:
     h, w = shares.shape[1:]
     scale = min(1.0, SIDE / max(h, w))
     size = (max(1, round(h * scale)), max(1, round(w * scale)))
-    shares = F.interpolate(shares[None], size, mode="bilinear", antialias=True)[0]
+    shares = _resized(shares, size)
     sigma = BORDER * max(size) / SIDE
     radius = max(1, round(2 * sigma))
     kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=shares.device) / sigma) ** 2)
@@ -108,6 +111,23 @@ def _soft(shares: Tensor) -> Tensor:
     soft = F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))[:, 0]
     soft = (soft - LEAST).clamp(min=0)
     return soft / soft.sum(0)
+
+
+def _coarser(motion: Motion) -> Motion:
+    """Its velocity and nearness on a grid of at most `GRID_SIDE` cells: that is enough, and several are followed."""
+    h, w = motion.velocity.shape[1:]
+    scale = min(1.0, GRID_SIDE / max(h, w))
+    size = (max(2, round(h * scale)), max(2, round(w * scale)))
+    if size == (h, w):
+        return motion
+    factor = torch.tensor([size[1] / w, size[0] / h], device=motion.velocity.device)[:, None, None]
+    nearness = None if motion.nearness is None else _resized(motion.nearness[None], size)[0]
+    return replace(motion, velocity=_resized(motion.velocity, size) * factor, nearness=nearness)
+
+
+def _resized(planes: Tensor, size: tuple[int, int]) -> Tensor:
+    """[n, h, w] to [n, *size], which is not larger."""
+    return F.interpolate(planes[None], size, mode="bilinear", antialias=True)[0]
 
 
 def _slowed(motion: Motion, within: Tensor) -> Motion:

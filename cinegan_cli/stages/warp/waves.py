@@ -23,11 +23,11 @@ from cinegan_cli.types import Motion
 
 # length (of the width, nearest to the viewer), height (of its length), degrees off the way to the viewer, seconds a turn
 WAVES = (
-    (0.110, 0.020, 12.0, 2.2),
-    (0.071, 0.024, -21.0, 1.8),
+    (0.110, 0.020, 12.0, 2.7),
+    (0.071, 0.024, -21.0, 2.0),
     (0.047, 0.028, 8.0, 1.4),
-    (0.031, 0.030, -34.0, 1.1),
-    (0.022, 0.030, 27.0, 0.9),
+    (0.031, 0.030, -34.0, 1.0),
+    (0.022, 0.030, 27.0, 0.8),
 )
 ALONG = 0.4  # displacement towards the viewer, as a share of that sideways
 STEEPEST = 0.3  # px of displacement per px that one wave may have: more would fold the picture
