@@ -180,6 +180,8 @@ class MotionConfig:
         "How often fast areas run through their own cycle within the loop: auto, or a whole number for all.",
         metavar="auto|N",
         number="{}",
+        read_by={"mode": ("bands",), "warp": ("coordinates", "backward"), "loop": ("flow",)},
+        rendering=True,
     )
 
 

@@ -12,7 +12,7 @@ from cinegan_cli.config import Config
 from cinegan_cli.errors import CheckError
 from cinegan_cli.session import Session
 from cinegan_cli.stages.mask import make_mask, needs_prediction, sight_of
-from cinegan_cli.stages.motion import make_motion
+from cinegan_cli.stages.motion import make_motion, parse_cycles, with_cycles
 from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.stages.video import size_limit
 from cinegan_cli.systems import System, choose_system, restyled
@@ -25,12 +25,14 @@ def prepare(source: PhotoSource, config: Config, session: Session | None = None)
     Raises `CheckError` for doubts about the mask under `config.run.strict`.
     """
     session = session or Session(config.run)
+    parse_cycles(config.motion.cycles)  # said before any work
     with session.at_work():
         system = choose_system(config, session)
         photo, analysis, mask = _with_mask(source, config, session, system)
         session.tell("finding how it moves")
         find_networks = partial(system.motion_networks, session)
         motion = make_motion(photo, mask, config.motion, session=session, find_networks=find_networks)
+        motion = with_cycles(motion, mask, config)
         scene = Scene(photo, mask, motion, analysis)
         if config.style.target is None:
             return scene

@@ -42,6 +42,20 @@ void fill_columns(Index width, Index grid, std::vector<std::int32_t>* column, st
   }
 }
 
+struct Range {
+  Index start, end;
+};
+
+// The columns of output row y between the first and the last that are computed.
+Range columns_of_row(const JointSampleParams& p, Index y) {
+  Range range = {0, p.width};
+  if (!p.region) return range;
+  const std::uint8_t* region = p.region + y * p.width;
+  while (range.start < range.end && !region[range.start]) ++range.start;
+  while (range.end > range.start && !region[range.end - 1]) --range.end;
+  return range;
+}
+
 // One thread's memory.
 struct JointScratch {
   float* row;        // [max(w, w2, w3) + 1]: one row of a coarse plane

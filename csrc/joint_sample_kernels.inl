@@ -16,8 +16,9 @@ ALWAYS_INLINE float between(const float* row, std::int32_t column, float part) {
   return row[column] + part * (row[column + 1] - row[column]);
 }
 
-// positions[2 * source + axis][W] and gain[W] of output row y.
-inline void positions_of_row(const JointSampleParams& p, Index y, const JointTables& tables, const JointScratch& s) {
+// positions[2 * source + axis][W] and gain[W] of output row y, at columns [start, end).
+inline void positions_of_row(const JointSampleParams& p, Index y, Index start, Index end, const JointTables& tables,
+                             const JointScratch& s) {
   const Footing at = footing(y, p.height, p.grid_height);
   const Index plane = p.grid_height * p.grid_width;
   const float scale[2] = {static_cast<float>(p.width) / static_cast<float>(p.grid_width),
@@ -27,17 +28,17 @@ inline void positions_of_row(const JointSampleParams& p, Index y, const JointTab
     blend_rows(p.origins + i * plane, at, p.grid_width, s.row);
     float* out = s.positions + i * p.width;
     const float from = i % 2 ? static_cast<float>(y) : 0.0f, step = i % 2 ? 0.0f : 1.0f, factor = scale[i % 2];
-    for (Index x = 0; x < p.width; ++x) {
+    for (Index x = start; x < end; ++x) {
       out[x] =
           (from + step * static_cast<float>(x)) + factor * between(s.row, tables.grid_column[x], tables.grid_part[x]);
     }
   }
   if (!p.gain) {
-    for (Index x = 0; x < p.width; ++x) s.gain[x] = 1.0f;
+    for (Index x = start; x < end; ++x) s.gain[x] = 1.0f;
     return;
   }
   blend_rows(p.gain, footing(y, p.height, p.gain_height), p.gain_width, s.row);
-  for (Index x = 0; x < p.width; ++x) s.gain[x] = between(s.row, tables.gain_column[x], tables.gain_part[x]);
+  for (Index x = start; x < end; ++x) s.gain[x] = between(s.row, tables.gain_column[x], tables.gain_part[x]);
 }
 
 // The base of output row y, upsampled, to `out`; 0 without a base or outside the region.
@@ -103,10 +104,17 @@ ALWAYS_INLINE void add_source(const JointSampleParams& p, int source, Index y, I
 
 template <class K>
 void joint_row(K, const JointSampleParams& p, Index y, const JointTables& tables, const JointScratch& s) {
-  positions_of_row(p, y, tables, s);
+  const Range range = columns_of_row(p, y);
+  if (range.start == range.end) {
+    for (Index c = 0; c < p.channels; ++c) {
+      std::memset(p.out + (c * p.height + y) * p.width, 0, static_cast<std::size_t>(p.width) * sizeof(float));
+    }
+    return;
+  }
+  positions_of_row(p, y, range.start, range.end, tables, s);
   base_of_row(p, y, tables, s);
-  for (Index x = 0; x < p.width; x += BLOCK) {
-    const Index end = x + BLOCK < p.width ? x + BLOCK : p.width;
+  for (Index x = range.start; x < range.end; x += BLOCK) {
+    const Index end = x + BLOCK < range.end ? x + BLOCK : range.end;
     for (int source = 0; source < 2; ++source) {
       if (p.shares[source] != 0.0f) add_source<K>(p, source, y, x, end, s);
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 
 import torch
 import torch.nn.functional as F
@@ -17,32 +19,76 @@ SNAPSHOTS = 16  # fields kept on each level of recomputation in `descending`
 PAD_MARGIN = 4  # grid points beyond the largest travel, for the bilinear votes
 
 
+@dataclass(frozen=True)
+class Box:
+    """Rows top … bottom-1 and columns left … right-1 of a grid."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
 def displacements(
-    motion: Motion, *, frames: int, fps: float, loop: str = "flow", substeps: int | None = None
+    motion: Motion,
+    *,
+    frames: int,
+    fps: float,
+    loop: str = "flow",
+    substeps: int | None = None,
+    cycles: int = 1,
+    box: Box | None = None,
 ) -> Iterator[Displacement]:
     """Yield the displacement of frame t = 0 … frames-1; frame `frames` would be frame 0 again.
 
     `loop="flow"` gives F_{0→t} and F_{N→t} (Eq. 1) with weight t / N (Eq. 3); `"crossfade"` gives the same fields, but
     dissolves only at the end of the cycle; `"pingpong"` goes to the middle of the cycle and back, forward field only.
-    `substeps` Euler steps lead from frame to frame; by default none is longer than 1/30 s, the paper's.
+    `substeps` Euler steps lead from frame to frame; by default none is longer than 1/30 s, the paper's. Unless the loop
+    is "pingpong", the cycle may be run through `cycles` times, each in N / cycles frames, which need not be whole.
+    `box` is the part of the grid that is wanted, all of it by default.
 
     Memory is that of at most `2 * SNAPSHOTS` fields up to 256 steps, and of `SNAPSHOTS` more for each further 16-fold.
     """
     substeps = substeps or math.ceil(STEPS_PER_SECOND / fps)
     step = motion.velocity / (fps * substeps)  # [2, h, w], grid px per step
     span = frames // 2 if loop == "pingpong" else frames
-    pad = padding_for(motion, span / fps)
+    pad = padding_for(motion, span / (fps * cycles))
     step = F.pad(step[None], (pad[1], pad[1], pad[0], pad[0]), mode="replicate")[0]  # [2, h + 2 pad, w + 2 pad]
+    if box is not None:
+        step = step[:, box.top : box.bottom + 2 * pad[0], box.left : box.right + 2 * pad[1]].contiguous()
     if loop == "pingpong":
         yield from _there_and_back(step, span, substeps, pad)
         return
-    ahead = ascending(step, frames * substeps)
-    behind = descending(-step, frames * substeps)
-    for t in range(frames):
-        forward, backward = next(ahead), next(behind)
-        yield Displacement(forward, backward, dissolve(t / frames) if loop == "crossfade" else t / frames, pad)
+    for turn in range(cycles):
+        for phase, forward, backward in _one_cycle(step, frames, cycles, substeps, turn):
+            yield Displacement(forward, backward, dissolve(phase) if loop == "crossfade" else phase, pad)
+
+
+def _one_cycle(
+    step: Tensor, frames: int, cycles: int, substeps: int, turn: int
+) -> Iterator[tuple[float, Tensor, Tensor]]:
+    """Phase in [0, 1), forward and backward field of the frames within cycle number `turn` of `cycles`.
+
+    Cycles begin between two frames: the first step from either end is a part of one.
+    """
+    first, last = (-(-(turn + i) * frames // cycles) for i in (0, 1))  # the first frame at or after either end
+    steps = (last - first - 1) * substeps
+    if steps < 0:
+        return
+    since, left = first - turn * frames / cycles, (turn + 1) * frames / cycles - (last - 1)  # in frames
+    end = _after(-step, left, substeps)
+    ahead = ascending(step, steps, _after(step, since, substeps))
+    behind = chain(descending(-step, steps, end), [end])
+    for t in range(first, last):
+        yield (cycles * t % frames) / frames, next(ahead), next(behind)
         for _ in range(substeps - 1):
-            next(ahead), next(behind)
+            next(ahead, None), next(behind, None)
+
+
+def _after(step: Tensor, part: float, substeps: int) -> Tensor:
+    """The displacement after `part` in [0, 1] of a frame."""
+    *_, field = ascending(step * part, substeps if part > 0 else 0)
+    return field
 
 
 def padding_for(motion: Motion, seconds: float) -> tuple[int, int]:
@@ -72,6 +118,8 @@ def descending(step: Tensor, count: int, start: Tensor | None = None) -> Iterato
     Eq. 1 runs the other way, so snapshots are kept and the stretch between two of them is integrated again,
     recursively. Every field is bit for bit the one that `ascending` gives.
     """
+    if count == 0:
+        return
     stride = math.ceil(count / SNAPSHOTS)
     if stride == 1:
         fields = list(ascending(step, count, start))

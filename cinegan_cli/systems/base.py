@@ -81,14 +81,16 @@ def on_device(scene: Scene, device: torch.device) -> Scene:
     """The same scene with its pictures on `device`."""
     photo = replace(scene.photo, pixels=scene.photo.pixels.to(device), pixels_u8=scene.photo.pixels_u8.to(device))
     mask = replace(scene.mask, alpha=scene.mask.alpha.to(device))
-    motion = replace(scene.motion, velocity=scene.motion.velocity.to(device))
+    fields = ("velocity", "cycles", "ripple", "nearness")
+    there = {name: field for name in fields if (field := getattr(scene.motion, name)) is not None}
+    motion = replace(scene.motion, **{name: field.to(device) for name, field in there.items()})
     looks = tuple(replace(look, picture=look.picture.to(device)) for look in scene.looks)
     return replace(scene, photo=photo, mask=mask, motion=motion, looks=looks)
 
 
 def _layer(scene: Scene, coverage: Tensor, make_bands: MakeBands) -> tuple[Tensor, Tensor, Bands]:
     """The moving layer, the same with its rounding undone, and the bands of that."""
-    layer = moving_layer(scene.photo, scene.mask)
+    layer = moving_layer(scene.photo, scene.mask, scene.motion)
     picture = dequantise(layer)
     return layer, picture, make_bands(scene.analysis.state, picture, coverage)
 

@@ -8,18 +8,20 @@ from torch import Tensor
 
 from cinegan_cli import ops
 from cinegan_cli.stages.bands.fill import pull_push
+from cinegan_cli.stages.bands.inflow import continue_inflow
 from cinegan_cli.stages.bands.pyramid import _soften, low_pass, upsample
-from cinegan_cli.types import Mask, Photo
+from cinegan_cli.types import Mask, Motion, Photo
 
 ROUNDING_SLACK = 0.25 / 255  # how far `dequantise` may move a value off its whole level
 EDGE_WIDTH = 2  # px beside a silhouette that lens and sharpening have mixed with the static side
 
 
-def moving_layer(photo: Photo, mask: Mask) -> Tensor:
+def moving_layer(photo: Photo, mask: Mask, motion: Motion | None = None) -> Tensor:
     """The photo as if nothing static stood before the moving area: float32 [3, H, W].
 
     Without it static colours bleed into what moves along the mask's edge (halo), and what drifts out from behind a
-    mountain would be mountain. Pixels well inside the moving area are the photo's own; the others are filled from them.
+    mountain would be mountain. Pixels well inside the moving area are the photo's own; the others are filled from them:
+    smoothly, and with their texture where the `motion`, if it is given, brings it into the moving area.
     """
     known = (mask.alpha > 0.98).to(torch.float32)  # [H, W]
     width = 2 * EDGE_WIDTH + 1
@@ -27,6 +29,8 @@ def moving_layer(photo: Photo, mask: Mask) -> Tensor:
     if bool((known == 1).all()) or not bool(known.any()):
         return photo.pixels
     smooth = pull_push(photo.pixels, known).to(photo.pixels.device)
+    if motion is not None:
+        smooth = continue_inflow(smooth, known, motion.velocity)
     return torch.where(known.bool(), photo.pixels, smooth)
 
 

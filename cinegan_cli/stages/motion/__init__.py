@@ -1,5 +1,6 @@
 """Stage 3: where it moves, and how fast."""
 
+from cinegan_cli.stages.motion.cycles import parse_cycles, with_cycles
 from cinegan_cli.stages.motion.files import SUFFIXES, read_motion, write_motion
 from cinegan_cli.stages.motion.kinds import sky_cells
 from cinegan_cli.stages.motion.make import make_motion
@@ -14,8 +15,10 @@ __all__ = [
     "colour_wheel",
     "make_motion",
     "mapped",
+    "parse_cycles",
     "read_motion",
     "scene_channels",
     "sky_cells",
+    "with_cycles",
     "write_motion",
 ]

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cinegan_cli import ops
-from cinegan_cli.config import RenderConfig
-from cinegan_cli.stages.warp.origins import Origins, _grid, origins_of_frames
-from cinegan_cli.types import Motion
+from cinegan_cli.stages.warp.origins import Origins
 
 LIKENESS_SIDE = 64  # cells on the long side of the grid on which two textures are compared
 LIKENESS_SIGMA = 4.0  # cells of the Gaussian over which they are: finer maps print their noise on the picture
-LIKENESS_FRAMES = 4  # the textures are compared at 1/4, 1/2 and 3/4 of the cycle
-LIKENESS_STEPS = 8  # Euler steps between two of those; their statistics need no more
 LARGEST_LOSS = 0.8  # the least part of a band's strength that is made good: sharp sampling of noise keeps as much
 NOISE = 0.02 / 255  # mean strength under which a texture counts as the same in both sources
 
@@ -29,7 +27,7 @@ class Contrast:
     `likeness` [*cells] in [0, 1] is the ρ of what the two directions of time bring to a place. `losses` are what is
     left of the band's strength after 0, 1/4, 1/2, 3/4 and all of the cycle's travel: sharp sampling between pixels
     takes some at once, and what flows in from beyond the mask, smooth, takes more the longer it flows. `whole` is the
-    mean travel of the cycle, as a share of the grid's width.
+    mean travel of the cycle, as a share of the grid's width; 0 for what goes to and fro, where losses are all alike.
     """
 
     likeness: Tensor
@@ -57,31 +55,20 @@ class Contrast:
         return 1 + (left - 1) * min(1.0, 2 * travel * width)
 
 
-def measure_contrast(
-    textures: tuple[Tensor, ...], region: Tensor, motion: Motion, config: RenderConfig
-) -> list[Contrast]:
-    """One `Contrast` per band in `textures`, from the bands themselves at three moments of the cycle.
+def measure_contrast(textures: tuple[Tensor, ...], region: Tensor, moments: Iterable[Origins]) -> list[Contrast]:
+    """One `Contrast` per band in `textures`, from the bands themselves, at 1/4, 1/2 and 3/4 of a cycle.
 
-    Kept for all frames, so that the gain never flickers: travel over one whole cycle separates the two sources at any
-    moment of it.
+    `moments` are the origins there, after those of frame 0. Kept for all frames, so that the gain never flickers:
+    travel over one whole cycle separates the two sources at any moment of it.
     """
-    grid = _grid(motion)
-    cells = (max(1, LIKENESS_SIDE * grid[0] // max(grid)), max(1, LIKENESS_SIDE * grid[1] // max(grid)))
-    seconds = config.frames / config.fps
-    moments = origins_of_frames(
-        motion,
-        replace(config, loop="flow"),
-        frames=LIKENESS_FRAMES,
-        fps=LIKENESS_FRAMES / seconds,
-        substeps=LIKENESS_STEPS,
-    )
     strengths: list[list[Tensor]] = [[] for _ in textures]
     whole = 0.0
-    for origins in moments:
-        if origins.weight > 0:
-            for of_band, band in zip(strengths, textures, strict=True):
-                of_band.append(_strengths(band, _needed_at(region, band), origins, cells))
-            whole = origins.mean_offsets[0] / origins.weight
+    for origins in islice(moments, 1, None):
+        h, w = origins.offsets.shape[2:]
+        cells = (max(1, LIKENESS_SIDE * h // max(h, w)), max(1, LIKENESS_SIDE * w // max(h, w)))
+        for of_band, band in zip(strengths, textures, strict=True):
+            of_band.append(_strengths(band, _needed_at(region, band), origins, cells))
+        whole = origins.mean_offsets[0] / origins.weight if origins.weight > 0 else 0.0
     return [_contrast(torch.stack(of_band), whole) for of_band in strengths]
 
 
@@ -109,7 +96,8 @@ def _contrast(strengths: Tensor, whole: float) -> Contrast:
     pooled = F.conv2d(F.conv2d(pooled, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))  # [3, 1, *cells]
     a, b, mixed = pooled[:, 0] + NOISE
     likeness = torch.clamp(2 * (2 * mixed / (a + b)) ** 2 - 1, 0, 1)
-    return Contrast(likeness, _losses(strengths.mean(dim=(2, 3)) + NOISE), whole)
+    losses = _losses(strengths.mean(dim=(2, 3)) + NOISE)
+    return Contrast(likeness, losses if whole > 0 else (sum(losses[1:4]) / 3,) * len(losses), whole)
 
 
 def _losses(strengths: Tensor) -> tuple[float, ...]:

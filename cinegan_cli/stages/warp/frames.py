@@ -17,13 +17,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cinegan_cli import ops
 from cinegan_cli.config import RenderConfig
 from cinegan_cli.stages.displacement import displacements
-from cinegan_cli.stages.warp.contrast import LARGEST_LOSS, _needed_at, measure_contrast
-from cinegan_cli.stages.warp.origins import Origins, _grid, origins_of_frames
+from cinegan_cli.stages.warp.contrast import LARGEST_LOSS, Contrast, _needed_at, measure_contrast
+from cinegan_cli.stages.warp.origins import Origins, _grid
+from cinegan_cli.stages.warp.parts import Part, parts_of
 from cinegan_cli.stages.warp.splat import splat_bands
 from cinegan_cli.types import Bands, Motion
 
@@ -54,28 +56,55 @@ def warped_frames(
             bands = Bands((picture,)) if config.warp == "rgb" else bands
             yield splat_bands(bands, displacement, grid=_grid(motion), config=config)
         return
-    keeps_contrast = config.blend == "contrast" and config.loop != "pingpong"
-    contrasts = measure_contrast(bands.levels[1:], region, motion, config) if keeps_contrast else []
-    if contrasts:
-        contrasts[-1] = replace(contrasts[-1], kept=max(kept, LARGEST_LOSS))
-    widths = [band.shape[2] for band in bands.levels[1:]]
-    needed = [_needed_at(region, band) for band in bands.levels[:-1]]
+    parts = parts_of(motion, region, config)
+    textures = bands.levels[1:] if config.blend == "contrast" and config.loop != "pingpong" else ()
+    contrasts = [_contrasts(textures, part, config, kept) for part in parts]
+    needed = [[_needed_at(part.region, band) for band in bands.levels[:-1]] for part in parts]
     bands = Bands(bands.levels[:-1])  # the finest is as large as the picture, and was needed only for its contrast
-    for t, origins in enumerate(origins_of_frames(motion, config, frames=config.frames, fps=config.fps)):
+    del textures
+    for t, origins in enumerate(zip(*(part.origins(config) for part in parts), strict=True)):
         if changing is not None:
             picture, bands = changing(t)
-        coarser = list(zip(bands.levels, needed, strict=False))  # but for the finest
-        gains = [contrast.gain(origins, width) for contrast, width in zip(contrasts, widths, strict=False)]
-        yield _sample_frame(picture, region, coarser, origins, gains)
+        frame: Tensor | None = None
+        for part, its_origins, its_contrasts, its_needed in zip(parts, origins, contrasts, needed, strict=True):
+            coarser = list(zip(bands.levels, its_needed, strict=False))  # but for the finest
+            moved = _sample_part(picture, part, coarser, its_origins, its_contrasts)
+            frame = moved if frame is None else frame.add_(moved)
+        assert frame is not None
+        yield frame
 
 
-def _sample_frame(
-    picture: Tensor, region: Tensor, coarser: list[tuple[Tensor, Tensor]], origins: Origins, gains: list[Tensor]
+def _contrasts(textures: tuple[Tensor, ...], part: Part, config: RenderConfig, kept: float) -> list[Contrast]:
+    """What each texture of a part loses, none without textures; `kept` as in `warped_frames`."""
+    if not textures:
+        return []
+    if part.waves is not None:  # nothing else hides what sampling takes of the very finest
+        textures = (*textures[:-1], _laplacian(textures[-1]))
+    found = measure_contrast(textures, part.region, part.moments(config))
+    return [*found[:-1], replace(found[-1], kept=max(kept, LARGEST_LOSS))]
+
+
+def _laplacian(band: Tensor) -> Tensor:
+    """The second differences of [3, H, W], mirrored at the border."""
+    kernel = torch.tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]], device=band.device)
+    return F.conv2d(F.pad(band[:, None], (1, 1, 1, 1), mode="reflect"), kernel[None, None])[:, 0]
+
+
+def _sample_part(
+    picture: Tensor,
+    part: Part,
+    coarser: list[tuple[Tensor, Tensor]],
+    origins: Origins,
+    contrasts: list[Contrast],
 ) -> Tensor:
-    """The formula at the top of this file: coarse to fine, each band adding to what lies under it."""
-    base, finest = None, None
-    if gains:
+    """The formula at the top of this file, times the part's weight: coarse to fine, each band adds to those under it."""
+    base, finest = None, part.weight
+    if contrasts:
+        width = picture.shape[2]
+        widths = [*(band.shape[2] for band, _ in coarser[1:]), width]
+        gains = [contrast.gain(origins, width) for contrast, width in zip(contrasts, widths, strict=True)]
+        gains = [part.weighted(gain) for gain in (torch.ones_like(gains[-1]), *gains)]
         finest = gains[-1]
-        for (band, needed), gain in zip(coarser, [torch.ones_like(finest), *gains[:-1]], strict=True):
+        for (band, needed), gain in zip(coarser, gains[:-1], strict=True):
             base = ops.joint_sample(band, origins.offsets, origins.weight, gain=gain - finest, base=base, region=needed)
-    return ops.joint_sample(picture, origins.offsets, origins.weight, gain=finest, base=base, region=region)
+    return ops.joint_sample(picture, origins.offsets, origins.weight, gain=finest, base=base, region=part.region)

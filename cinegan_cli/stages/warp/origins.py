@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cinegan_cli import ops
 from cinegan_cli.config import RenderConfig
-from cinegan_cli.stages.displacement import displacements
+from cinegan_cli.stages.displacement import Box, displacements
 from cinegan_cli.stages.warp.holes import HOLE, fill_holes
 from cinegan_cli.types import Motion
 
@@ -35,18 +35,29 @@ class Origins:
 
 
 def origins_of_frames(
-    motion: Motion, config: RenderConfig, *, frames: int, fps: float, substeps: int | None = None
+    motion: Motion,
+    config: RenderConfig,
+    *,
+    frames: int,
+    fps: float,
+    substeps: int | None = None,
+    cycles: int = 1,
+    box: Box | None = None,
 ) -> Iterator[Origins]:
-    """Yield the origins of frame t = 0 … frames-1, on the motion's own grid."""
+    """Yield the origins of frame t = 0 … frames-1, on the motion's own grid; outside of `box` they are 0."""
     if config.warp == "backward":  # in a steady flow, a pixel's origin is where the reversed flow carries it
         motion = replace(motion, velocity=-motion.velocity)
-    for d in displacements(motion, frames=frames, fps=fps, loop=config.loop, substeps=substeps):
+    steps = displacements(
+        motion, frames=frames, fps=fps, loop=config.loop, substeps=substeps, cycles=cycles, box=box
+    )
+    for d in steps:
         fields = (d.forward, d.backward) if d.weight > 0 else (d.forward,)
         if config.warp == "coordinates":
             offsets = [splat_origins(field, d.pad, config.fill) for field in fields]
         else:
             offsets = [_crop(field, d.pad) for field in fields]
-        yield Origins(torch.stack([offsets[0], offsets[-1]]), d.weight)
+        both = torch.stack([offsets[0], offsets[-1]])
+        yield Origins(both if box is None else _placed(both, box, _grid(motion)), d.weight)
 
 
 def splat_origins(field: Tensor, pad: tuple[int, int], fill: str) -> Tensor:
@@ -64,6 +75,13 @@ def splat_origins(field: Tensor, pad: tuple[int, int], fill: str) -> Tensor:
 def _crop(field: Tensor, pad: tuple[int, int]) -> Tensor:
     """The picture's part of a padded field."""
     return field[:, pad[0] : field.shape[1] - pad[0], pad[1] : field.shape[2] - pad[1]]
+
+
+def _placed(offsets: Tensor, box: Box, grid: tuple[int, int]) -> Tensor:
+    """`offsets` of a box [2, 2, *box] on the whole grid."""
+    whole = offsets.new_zeros(2, 2, *grid)
+    whole[:, :, box.top : box.bottom, box.left : box.right] = offsets
+    return whole
 
 
 def _grid(motion: Motion) -> tuple[int, int]:

@@ -1,0 +1,95 @@
+"""What flows into a region from beyond its edge: the region itself, mirrored along the flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cinegan_cli import ops
+
+SIDE = 160  # cells on the long side of the grid on which the ways are followed, one cell a step
+REACH = 0.18  # of the long side: what lies farther from the region stays as it is
+OVERLAP = 0.15  # where a place lies about as far from the region up the flow as down, both are blended
+
+
+def continue_inflow(layer: Tensor, known: Tensor, velocity: Tensor) -> Tensor:
+    """`layer` [3, H, W] with its texture carried on where `known` [H, W] is 0, as far as the flow soon passes there.
+
+    A place from which the flow [2, h, w] (grid px, any unit of time) runs into the known region after a length L, or
+    came out of it, shows what lies L farther inside. The region's own texture then flows in, and it joins at the edge.
+    """
+    height, width = known.shape
+    scale = min(1.0, SIDE / max(height, width))
+    h, w = max(2, round(height * scale)), max(2, round(width * scale))
+    inside = F.interpolate(known[None, None], (h, w), mode="area")[0]  # [1, h, w]
+    flow = F.interpolate(velocity[None], (h, w), mode="bilinear", antialias=True)[0]
+    flow = flow * torch.tensor([w / velocity.shape[2], h / velocity.shape[1]], device=flow.device)[:, None, None]
+    field = torch.cat([flow / flow.norm(dim=0).clamp(min=1e-9), inside])
+    steps = round(REACH * max(h, w))
+    ways = [_follow(field * torch.tensor([s, s, 1.0], device=flow.device)[:, None, None], steps) for s in (1, -1)]
+    shares = _shares(*ways)
+    out = layer
+    for way, share in zip(ways, shares, strict=True):
+        wanted = F.interpolate(share[None, None], (height, width), mode="bilinear", align_corners=False)[0]
+        wanted = wanted * (1 - known)
+        region = (wanted[0] > 0).to(torch.uint8)
+        offsets = torch.stack([way.offsets, way.offsets])
+        mirrored = ops.joint_sample(layer, offsets, 0.0, region=region)
+        out = out + wanted * (mirrored - layer)
+    return out
+
+
+@dataclass(frozen=True)
+class _Way:
+    """`length` [h, w] to the region in cells, infinite where it is not reached, 0 inside; `offsets` [2, h, w] lead to
+    what is shown instead."""
+
+    length: Tensor
+    offsets: Tensor
+
+
+def _follow(field: Tensor, steps: int) -> _Way:
+    """Follow the unit vectors of `field` [3, h, w] (its last channel: how much is inside) into the region and on."""
+    h, w = field.shape[1:]
+    inside = field[2] > 0.5
+    near = F.max_pool2d(inside[None].to(field.dtype), 2 * steps + 1, stride=1, padding=steps)[0] > 0
+    at = torch.nonzero(near & ~inside)  # [n, 2]: the others are known, or too far away
+    place = start = at.flip(1).T.to(field.dtype)  # [2, n], x and y
+    length = torch.full_like(place[0], torch.inf)
+    ahead = torch.ones_like(length)
+    here = _read(field, place)
+    for step in range(1, 2 * steps + 1):
+        walks = torch.where(length.isinf(), step <= steps, step <= 2 * length)
+        if not bool(walks.any()):
+            break
+        there = place + here[:2] * ahead
+        read = _read(field, there)
+        within = read[2] > 0.5
+        back = length.isfinite() & ~within  # through the region and out again: turn round
+        goes = walks & ~back
+        ahead = torch.where(back & walks, -ahead, ahead)
+        place, here = torch.where(goes, there, place), torch.where(goes, read, here)
+        length = torch.where(goes & within & length.isinf(), float(step), length)
+    lengths, offsets = torch.where(inside, 0.0, torch.inf), torch.zeros_like(field[:2])
+    lengths[at[:, 0], at[:, 1]] = length
+    offsets[:, at[:, 0], at[:, 1]] = torch.where(length.isinf(), 0.0, place - start)
+    return _Way(lengths, offsets)
+
+
+def _read(field: Tensor, place: Tensor) -> Tensor:
+    """`field` [C, h, w] at `place` [2, n] in its cells; 0 beyond the picture: [C, n]."""
+    h, w = field.shape[1:]
+    at = torch.stack([(place[0] + 0.5) * 2 / w - 1, (place[1] + 0.5) * 2 / h - 1], dim=-1)
+    return F.grid_sample(field[None], at[None, None], mode="bilinear", padding_mode="zeros", align_corners=False)[0, :, 0]
+
+
+def _shares(down: _Way, up: _Way) -> tuple[Tensor, Tensor]:
+    """How much of either way is shown: the shorter one, [h, w] each; their sum is 0 where neither is found."""
+    longest = 1e6
+    one, other = down.length.clamp(max=longest), up.length.clamp(max=longest)
+    share = ((other / (one + other).clamp(min=1e-6) - 0.5) / OVERLAP + 0.5).clamp(0, 1)
+    found = (torch.minimum(one, other) < longest).to(share.dtype)
+    return share * found, (1 - share) * found
