@@ -70,7 +70,8 @@ def _with_mask(source: PhotoSource, config: Config, session: Session, system: Sy
     analysis = system.analyse(photo, config, session, vote=vote)
     session.tell("finding what moves")
     mask = make_mask(photo, config.mask, session=session, votes=analysis.votes)
-    if mask.sight is None and config.motion.motion is None:
+    said = (config.motion.motion, config.motion.arrow, config.motion.hints, config.motion.motion_network)
+    if mask.sight is None and not any(each is not None and each != () for each in said):
         mask = replace(mask, sight=sight_of(photo, config.mask, session))
     if config.run.strict and mask.notices:
         raise CheckError(f"{name_of(source)}: {mask.notices[0]}")

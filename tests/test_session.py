@@ -24,7 +24,7 @@ from cinegan_cli.models import store
 from cinegan_cli.pipeline import render
 from cinegan_cli.scene import prepare
 from cinegan_cli.session import Session, pick_device
-from cinegan_cli.stages.mask import network
+from cinegan_cli.stages.mask import sight
 from tests.small_models import write_models
 from tests.small_scene import texture, write_scene
 
@@ -54,7 +54,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, module: object, name: str) -> list[
 
 def test_twenty_photos_open_each_model_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models = write_models(folder / "small.safetensors")
-    networks, masks = counted(monkeypatch, store, "filled"), counted(monkeypatch, network, "_load")
+    networks, seers = counted(monkeypatch, store, "filled"), counted(monkeypatch, sight, "_load")
     config = Config.from_options(mask="mask.png", models=str(models), **QUICK)
     session = Session()
     prepare(Path("photo.png"), config, session)  # its motion is found by networks; those of the others is given
@@ -62,9 +62,8 @@ def test_twenty_photos_open_each_model_once(folder: Path, monkeypatch: pytest.Mo
     for k in range(20):
         Image.fromarray(np.roll(texture(), k, axis=1)).save(folder / f"{k}.png")
         prepare(folder / f"{k}.png", config, session)
-        network.read_networks(network.WEIGHTS, session)
     assert sorted(map(str, networks)) == ["encoder", "generator", "motion", "motion"]
-    assert len(masks) == 1
+    assert len(seers) == 1
 
 
 def test_a_file_that_changed_is_opened_again(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from cinegan_cli.models import SHIPPED
 from cinegan_cli.pipeline import render
 from cinegan_cli.session import Session
 from cinegan_cli.stages.bands import pyramid, upsample
-from cinegan_cli.stages.mask import predict
+from cinegan_cli.stages.mask import see
 from cinegan_cli.systems import restyled
 from cinegan_cli.systems.pyramid import Pyramid
 from cinegan_cli.systems.stylecinegan.invert import analyse
@@ -76,13 +76,14 @@ def test_looks(target: str, cycle: bool) -> None:
     assert len(digests) == 1
 
 
-def test_the_mask_network() -> None:
+def test_the_seer() -> None:
     picture = scene().photo.pixels_u8
     seen = []
     for threads in THREADS:
         session = Session(RunConfig(threads=threads))
         with session.at_work():
-            seen.append(predict(picture, session=session))
+            sight = see(picture, session=session)
+            seen.append(torch.cat([sight.kinds, sight.heading, sight.axis, sight.pace[None]]))
             assert torch.get_num_threads() == threads  # the network's own threads leave no trace
     assert all(torch.equal(seen[0], other) for other in seen[1:])
 

@@ -21,7 +21,7 @@ from cinegan_cli.measure import psnr
 from cinegan_cli.measure.iou import score
 from cinegan_cli.models import BUNDLE_KIND, SHIPPED, Bundle, read_bundle, verify, write_bundle
 from cinegan_cli.session import Session
-from cinegan_cli.stages.mask.network import WEIGHTS, predict, read_networks
+from cinegan_cli.stages.mask import WEIGHTS, read_seers, see, three_ways
 from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.systems.stylecinegan import Inversion, analyse, reconstruction
 from cinegan_cli.training.data.scenes import Scene
@@ -29,7 +29,7 @@ from cinegan_cli.types import Photo
 from tests.scenes import photo_of
 
 FILES = sorted(WEIGHTS.parent.glob("*.safetensors"))
-KINDS = {WEIGHTS: "mask", SHIPPED: BUNDLE_KIND}
+KINDS = {WEIGHTS: "seer", SHIPPED: BUNDLE_KIND}
 PHOTO = Path(__file__).parents[1] / "examples" / "harbour.jpg"
 LABELS = Path(__file__).parent / "data" / "harbour_mask.png"  # painted by hand for this test: 0 land, 1 sky, 2 water
 Picture = NDArray[np.uint8]
@@ -66,7 +66,7 @@ def test_a_file_cut_short_is_refused(path: Path, share: float, tmp_path: Path, s
     damaged = tmp_path / path.name
     damaged.write_bytes(content[: round(share * len(content))])
     with pytest.raises(InputError, match=str(damaged)):
-        read_networks(damaged, session) if path == WEIGHTS else verify(session.models(damaged))
+        read_seers(damaged, session) if path == WEIGHTS else verify(session.models(damaged))
 
 
 # ---- masks
@@ -84,7 +84,7 @@ def painted(kind: str, seed: int) -> tuple[Picture, Picture]:
 
 def seen(picture: Picture, labels: Picture, session: Session, weights: Path = WEIGHTS) -> tuple[float, ...]:
     """IoU of static, sky and water."""
-    chances = predict(torch.from_numpy(picture), session=session, weights=weights).numpy()
+    chances = three_ways(see(torch.from_numpy(picture), session=session, weights=weights)).numpy()
     size = labels.shape[::-1]
     scaled = np.stack([cv2.resize(chance, size, interpolation=cv2.INTER_LINEAR) for chance in chances])
     return score([(scaled.argmax(0).astype(np.uint8), labels)]).classes
@@ -109,7 +109,7 @@ def test_masks_are_no_worse_than_the_floor(name: str, session: Session) -> None:
 @pytest.mark.parametrize("name", SCENES)
 def test_the_floor_of_masks_tells_spoilt_weights(name: str, session: Session, tmp_path: Path) -> None:
     scene, floors = SCENES[name]
-    found = seen(*scene(), session, spoilt(WEIGHTS, tmp_path / "mask.safetensors"))
+    found = seen(*scene(), session, spoilt(WEIGHTS, tmp_path / "seer.safetensors"))
     assert all(iou < floor for iou, floor in zip(found, floors, strict=True) if floor), found
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from cinegan_cli.errors import ExitStatus
 from cinegan_cli.nn.classifier import ClassifierConfig, PixelClassifier
 from cinegan_cli.nn.lpips import Backbone
-from cinegan_cli.stages.mask.network import WEIGHTS
+from cinegan_cli.stages.mask import WEIGHTS
 from tests import bad_files as bad
 from tests import released_files as released
 from tests.bad_files import (
@@ -185,7 +185,7 @@ CASES = [
         "bad.safetensors",
         text("bad.safetensors"),
     ),
-    Case("network of another kind", f"{FIELD} --motion-network {WEIGHTS}", INPUT, "mask.safetensors"),
+    Case("network of another kind", f"{FIELD} --motion-network {WEIGHTS}", INPUT, "seer.safetensors"),
     Case("arrow and motion", f"{LOOP} --motion motion.npy", USAGE, "--motion & --arrow"),
     Case("arrow and direction", f"{LOOP} --direction up", USAGE, "--direction & --arrow"),
     Case("direction sideways", f"{FIELD} --direction sideways", USAGE, "--direction"),

@@ -83,7 +83,9 @@ def _read(field: Tensor, place: Tensor) -> Tensor:
     """`field` [C, h, w] at `place` [2, n] in its cells; 0 beyond the picture: [C, n]."""
     h, w = field.shape[1:]
     at = torch.stack([(place[0] + 0.5) * 2 / w - 1, (place[1] + 0.5) * 2 / h - 1], dim=-1)
-    return F.grid_sample(field[None], at[None, None], mode="bilinear", padding_mode="zeros", align_corners=False)[0, :, 0]
+    return F.grid_sample(field[None], at[None, None], mode="bilinear", padding_mode="zeros", align_corners=False)[
+        0, :, 0
+    ]
 
 
 def _shares(down: _Way, up: _Way) -> tuple[Tensor, Tensor]:

@@ -176,7 +176,9 @@ def overridden(shares: Array, inside: Array, text: str, photo: Photo) -> Array:
     """
     word, _, place = text.partition("@")
     if word not in KINDS[1:]:
-        raise UsageError(f"--kind {text}: must be one of {', '.join(KINDS[1:])}, or one of them with a place: falls@X,Y")
+        raise UsageError(
+            f"--kind {text}: must be one of {', '.join(KINDS[1:])}, or one of them with a place: falls@X,Y"
+        )
     kinds = leading(shares, inside)
     if place:
         _, patches = cv2.connectedComponents((kinds == kinds[_cell(text, place, photo, kinds)]).astype(np.uint8))

@@ -155,5 +155,5 @@ def farthest(bed: Cells, start: Cells) -> Cells:
         grown = cv2.dilate(reached, cross) & room
         if (grown == reached).all():
             return (start & bed) if not (bed & ~start).any() else last
-        last = (grown > reached)
+        last = grown > reached
         reached = grown

@@ -58,9 +58,7 @@ class Part:
         seconds = config.frames / config.fps / self.cycles
         config = replace(config, loop="flow")
         fps = MOMENTS / seconds
-        return origins_of_frames(
-            self.motion, config, frames=MOMENTS, fps=fps, substeps=MEASURING_STEPS, box=self.box
-        )
+        return origins_of_frames(self.motion, config, frames=MOMENTS, fps=fps, substeps=MEASURING_STEPS, box=self.box)
 
     def weighted(self, gain: Tensor) -> Tensor:
         """A `gain` on any grid, times the weight."""
