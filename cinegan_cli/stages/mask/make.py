@@ -17,7 +17,7 @@ from cinegan_cli.session import Session
 from cinegan_cli.stages.mask.cleanup import clean, reassign_patches
 from cinegan_cli.stages.mask.given import read_given
 from cinegan_cli.stages.mask.matting import refine
-from cinegan_cli.stages.mask.objects import objects_notice
+from cinegan_cli.stages.mask.objects import without_objects
 from cinegan_cli.stages.mask.sight import WEIGHTS, placed, see, three_ways
 from cinegan_cli.stages.photo import name_of
 from cinegan_cli.types import Mask, Photo, Sight
@@ -105,8 +105,8 @@ def _predicted(photo: Photo, config: MaskConfig, session: Session, votes: Tensor
 
     alpha = whole_of(refine(picture.numpy(), outline, wanted))
     notices = _notices(area, confidence, config)
-    if config.freeze is None:
-        notices += objects_notice(photo.pixels_u8.numpy(), alpha.numpy())
+    held, told = without_objects(photo.pixels_u8.numpy(), alpha.numpy())
+    alpha, notices = torch.from_numpy(held), notices + told
     return Mask(alpha, "predicted", whole_of(sky), whole_of(water), confidence, notices, sight)
 
 

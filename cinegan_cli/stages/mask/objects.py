@@ -34,6 +34,7 @@ _SHARP = 0.32  # step from pixel to pixel along half of the edge, as a share of 
 _UNREST = 0.8  # more than that by so much of the surroundings' deviation: foam is sharp, but lies among foam
 _SOFTEST = 0.24  # step along four fifths of the edge
 _NAMED = 3  # places that a note names
+_MARGIN = 2  # px of the view around a thing that are held with it
 
 
 @dataclass(frozen=True)
@@ -47,34 +48,49 @@ class _View:
     depth: Floats  # px to what does not
 
 
-def standing_objects(photo: Bytes, alpha: Floats) -> list[tuple[float, float]]:
-    """Middles (x, y) of compact sharp-edged things within what moves, in shares of the width and height.
+@dataclass(frozen=True)
+class _Thing:
+    """`box` (x, y, width, height) in px of the view, and its `shape` there, 0 or 1, [height, width]."""
 
-    photo [H, W, 3] RGB; alpha [H, W] in [0, 1]. Largest first; each thing once.
+    box: tuple[int, int, int, int]
+    shape: Bytes
+
+
+def without_objects(photo: Bytes, alpha: Floats) -> tuple[Floats, tuple[str, ...]]:
+    """`alpha` [H, W] in [0, 1] with compact sharp-edged things within what moves held still, and a note that says so.
+
+    photo [H, W, 3] RGB.
     """
     view = _view(photo, alpha)
-    if view is None:
-        return []
-    found = sorted((part for level in _LEVELS for part in _parts(view, level)), key=lambda part: -part[2] * part[3])
-    kept: list[tuple[int, int, int, int]] = []
-    for box in found:
-        if not any(_overlap(box, other) for other in kept):
-            kept.append(box)
-    height, width = view.apart.shape
-    return [((x + w / 2) / width, (y + h / 2) / height) for x, y, w, h in kept]
+    things = [] if view is None else _things(view)
+    if view is None or not things:
+        return alpha, ()
+    held = np.zeros_like(view.inside)
+    for thing in things:
+        x, y, width, height = thing.box
+        held[y : y + height, x : x + width] |= thing.shape
+    held = cv2.dilate(held, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _MARGIN + 1, 2 * _MARGIN + 1)))
+    size = (photo.shape[1], photo.shape[0])
+    soft = cv2.resize(held.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    return alpha * (1 - soft), (_note(things, view, size),)
 
 
-def objects_notice(photo: Bytes, alpha: Floats) -> tuple[str, ...]:
-    """What to tell the user about `standing_objects`: one sentence, or none."""
-    found = standing_objects(photo, alpha)
-    if not found:
-        return ()
-    height, width = photo.shape[:2]
-    places = ", ".join(f"({x * width:.0f}, {y * height:.0f})" for x, y in found[:_NAMED])
-    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    return (
-        f"Something that may have to stay still stands inside what moves, at {places}{more}: --freeze FILE holds it.",
-    )
+def _things(view: _View) -> list[_Thing]:
+    """Largest first; each thing once."""
+    found = sorted((part for level in _LEVELS for part in _parts(view, level)), key=lambda t: -t.box[2] * t.box[3])
+    kept: list[_Thing] = []
+    for thing in found:
+        if not any(_overlap(thing.box, other.box) for other in kept):
+            kept.append(thing)
+    return kept
+
+
+def _note(things: list[_Thing], view: _View, size: tuple[int, int]) -> str:
+    scale_x, scale_y = size[0] / view.apart.shape[1], size[1] / view.apart.shape[0]
+    middles = [((t.box[0] + t.box[2] / 2) * scale_x, (t.box[1] + t.box[3] / 2) * scale_y) for t in things[:_NAMED]]
+    places = ", ".join(f"({x:.0f}, {y:.0f})" for x, y in middles)
+    more = f" and {len(things) - _NAMED} more" if len(things) > _NAMED else ""
+    return f"What stands inside what moves, at {places}{more}, is held still; --mask FILE decides for yourself."
 
 
 def _view(photo: Bytes, alpha: Floats) -> _View | None:
@@ -104,8 +120,8 @@ def _lab(picture: Bytes) -> Floats:
     return cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
-def _parts(view: _View, level: float) -> Iterator[tuple[int, int, int, int]]:
-    """Boxes (x, y, width, height) of the connected parts at this difference of colour that count as things."""
+def _parts(view: _View, level: float) -> Iterator[_Thing]:
+    """The connected parts at this difference of colour that count as things."""
     differs = ((view.apart > level) & (view.inside > 0)).astype(np.uint8)
     height, width = differs.shape
     count, labels, stats, _ = cv2.connectedComponentsWithStats(differs, connectivity=8)
@@ -119,7 +135,7 @@ def _parts(view: _View, level: float) -> Iterator[tuple[int, int, int, int]]:
         columns = slice(max(0, x - _RIM), x + w + _RIM)
         part = (labels[rows, columns] == k).astype(np.uint8)
         if _stands_out(view, rows, columns, part, differs[rows, columns]):
-            yield x, y, w, h
+            yield _Thing((x, y, w, h), np.asarray(labels[y : y + h, x : x + w] == k, np.uint8))
 
 
 def _stands_out(view: _View, rows: slice, columns: slice, part: Bytes, differs: Bytes) -> bool:
