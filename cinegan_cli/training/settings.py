@@ -49,7 +49,9 @@ class LoopSettings:
 class MaskSettings:
     """Settings of the segmentation networks."""
 
-    data: Path = setting(Path("data"), "Folder with manifest.csv, photos/ and annotated/.", metavar="DIR")
+    data: Path = setting(
+        Path("data"), "Folder of photos with masks, or one with manifest.csv, photos/ and annotated/.", metavar="DIR"
+    )
     annotations: Path | None = setting(
         None, "Folder with further label pictures, NAME.png, for photos of --data.", metavar="DIR"
     )
@@ -83,7 +85,9 @@ class MaskLoop(LoopSettings):
 class MotionSettings:
     """Settings of the motion networks; the pix2pixHD form has the paper's Adam, weights of losses and sizes."""
 
-    data: tuple[Path, ...] = setting((), "Motion set, as `cinegan data` makes it. Repeatable.", metavar="DIR")
+    data: tuple[Path, ...] = setting(
+        (), "Folder of clips, of photos with motion or arrows, or a motion set. Repeatable.", metavar="DIR"
+    )
     out: Path = setting(Path("motion.safetensors"), "Weights file to write.", metavar="FILE")
     form: Literal["compact", "pix2pixhd"] = setting(
         "compact", "A small network for everything, steered by arrows; or the paper's, for one kind of motion."

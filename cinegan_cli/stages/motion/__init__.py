@@ -2,6 +2,7 @@
 
 from cinegan_cli.stages.motion.default import sky_cells
 from cinegan_cli.stages.motion.files import SUFFIXES, read_motion, write_motion
+from cinegan_cli.stages.motion.hints import Stroke, arrows_velocity, read_hints
 from cinegan_cli.stages.motion.make import make_motion
 from cinegan_cli.stages.motion.network import ARROW_RADIUS, KIND, centred, mapped, scene_channels
 from cinegan_cli.stages.motion.picture import colour_wheel
@@ -10,10 +11,13 @@ __all__ = [
     "ARROW_RADIUS",
     "KIND",
     "SUFFIXES",
+    "Stroke",
+    "arrows_velocity",
     "centred",
     "colour_wheel",
     "make_motion",
     "mapped",
+    "read_hints",
     "read_motion",
     "scene_channels",
     "sky_cells",

@@ -1,14 +1,14 @@
 """Data sets for training: made from clips, photos or nothing, and read back."""
 
 from cinegan_cli.training.data.augment import augment
-from cinegan_cli.training.data.folder import MANIFEST, read_manifest
+from cinegan_cli.training.data.folder import MANIFEST, Tell, read_manifest, unheard
 from cinegan_cli.training.data.from_photos import from_photos
 from cinegan_cli.training.data.from_videos import Collected, from_videos
+from cinegan_cli.training.data.gather import gather
 from cinegan_cli.training.data.masks import (
     Example,
     read_examples,
     read_labels,
-    require_data,
     resize,
 )
 from cinegan_cli.training.data.motions import MotionCrop, MotionSet, read_sets
@@ -22,15 +22,17 @@ __all__ = [
     "MotionCrop",
     "MotionSet",
     "PhotoSet",
+    "Tell",
     "augment",
     "from_photos",
     "from_videos",
+    "gather",
     "list_photos",
     "make_synthetic",
     "read_examples",
     "read_labels",
     "read_manifest",
     "read_sets",
-    "require_data",
     "resize",
+    "unheard",
 ]

@@ -37,7 +37,7 @@ def read_field(path: Path) -> Array:
     [h, w, 2] and any number of leading ones are taken too.
     """
     if path.suffix.lower() == ".flo":
-        return read_motion(path).numpy() / np.float32(FRAME_RATE_OF_FILES)
+        return _per_frame(read_motion(path))
     try:
         array = _tensor(path) if path.suffix.lower() in TENSORS else _numpy(path)
     except OSError as error:
@@ -48,9 +48,13 @@ def read_field(path: Path) -> Array:
     while array.ndim > 3 and array.shape[0] == 1:
         array = array[0]
     try:
-        return read_motion(array).numpy() / np.float32(FRAME_RATE_OF_FILES)
+        return _per_frame(read_motion(array))
     except InputError as error:
         raise InputError(f"{path}: {str(error).removeprefix('the motion array: ')}") from error
+
+
+def _per_frame(velocity: torch.Tensor) -> Array:
+    return np.asarray(velocity.numpy() / np.float32(FRAME_RATE_OF_FILES), np.float32)
 
 
 def _numpy(path: Path) -> NDArray[Any]:

@@ -25,7 +25,7 @@ from cinegan_cli.errors import InputError
 from cinegan_cli.measure import Scores, score
 from cinegan_cli.models import BUNDLE_KIND, Bundle, load_strictly, open_models, pack, read_bundle, write_bundle
 from cinegan_cli.nn.segmentation import STRIDE, SegmentationConfig, SegmentationNet, network_size
-from cinegan_cli.training.data import Example, augment, read_examples, require_data, resize
+from cinegan_cli.training.data import Example, Tell, augment, read_examples, resize, unheard
 from cinegan_cli.training.loop import Phase, precision, run, sample_rng, set_up
 from cinegan_cli.training.results import require_places
 from cinegan_cli.training.run_folder import unwritable
@@ -41,25 +41,27 @@ LARGEST_GRADIENT = 3.0  # norm to which gradients are clipped
 SHOWN, TILE = 6, 192  # photos of a sample picture, px
 
 
-def train(settings: MaskSettings, loop: LoopSettings, *, progress: Progress) -> Path:
+def train(settings: MaskSettings, loop: LoopSettings, *, progress: Progress, tell: Tell = unheard) -> Path:
     """Train and write the ensemble; returns `settings.out`. Every member is a run of its own below `loop.work`.
 
     The form "pixels" is `mask_pixels.train`.
 
-    Each member's scores on its own fold, if there are photos in it, are kept in `work`/scores.json.
+    Each member's scores on its own fold, if there are photos in it, are kept in `work`/scores.json. `tell` gets what
+    became of the photos.
     Raises InputError when the data cannot be read, OutputError when the folders of the results cannot be made.
     """
-    require_data(settings.data)
     models = open_models(settings.models) if settings.form == "pixels" else None
     kind, inputs = ("mask", ()) if models is None else (BUNDLE_KIND, (models.path,))
     require_places(settings.out, loop.work, kind, inputs=inputs)
     if settings.form == "pixels":
-        return mask_pixels.train(settings, loop, progress=progress)
+        return mask_pixels.train(settings, loop, progress=progress, tell=tell)
+    cv2.setNumThreads(1)
+    examples = read_examples(settings.data, settings.annotations, settings.side * 7 // 4, tell=tell)
     scores: list[Mapping[str, Any] | None] = []
     for member in range(settings.members):
         own = replace(loop, work=loop.work / f"member_{member}", seed=loop.seed * 1000 + member)
         device = set_up(own)
-        task = MaskTask(settings, own, member, device)
+        task = MaskTask(examples, settings, own, member, device)
         run(task, own, config=settings, progress=progress)
         net = task.net_of(read_bundle(task.path, KIND).tensors)
         scores.append(asdict(evaluate(net, task.held_out)) if task.held_out else None)
@@ -77,11 +79,16 @@ class MaskTask:
 
     averaged = ("net",)
 
-    def __init__(self, settings: MaskSettings, loop: LoopSettings, member: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        everything: Sequence[Example],
+        settings: MaskSettings,
+        loop: LoopSettings,
+        member: int,
+        device: torch.device,
+    ) -> None:
         self.settings, self.loop, self.device = settings, loop, device
         self.path = loop.work / "average.safetensors"
-        cv2.setNumThreads(1)
-        everything = read_examples(settings.data, settings.annotations, settings.side * 7 // 4)
         examples = [e for e in everything if e.split == "train" and (e.labels != IGNORE).any()]
         # the samples' masks do not tell sky from water, so they cannot score; they train every member
         fold = member % settings.folds
@@ -89,7 +96,9 @@ class MaskTask:
         names = {e.name for e in self.held_out}
         learned = [e for e in examples if e.name not in names]
         if not examples:
-            raise InputError(f"{settings.data}: no labelled training photo; --data must name a folder with annotated/")
+            raise InputError(
+                f"{settings.data}: no labelled photo that may train; --data must name a folder of photos with masks"
+            )
         if not learned:
             raise InputError(
                 f"{settings.data}: too few labelled photos: all are in the part that member {member} is judged on; "

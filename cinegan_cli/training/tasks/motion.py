@@ -16,8 +16,8 @@ from cinegan_cli.errors import UsageError
 from cinegan_cli.models import Bundle, pack, write_bundle
 from cinegan_cli.nn.motion_net import STRIDE, MotionNet, MotionNetConfig
 from cinegan_cli.stages.motion import KIND
-from cinegan_cli.training.data import MotionCrop, MotionSet, read_sets
-from cinegan_cli.training.loop import Phase, Task, precision, run, sample_rng, set_up
+from cinegan_cli.training.data import MotionCrop, MotionSet, Tell, gather, read_sets, unheard
+from cinegan_cli.training.loop import Phase, Task, Workers, precision, run, sample_rng, set_up
 from cinegan_cli.training.results import require_places
 from cinegan_cli.training.settings import LoopSettings, MotionSettings
 from cinegan_cli.training.tasks import motion_pix2pixhd
@@ -31,9 +31,10 @@ SHOWN = 6  # crops in a sample picture
 GROUPS = 8  # of the norms: channels are multiples of it
 
 
-def train(settings: MotionSettings, loop: LoopSettings, *, progress: Progress) -> Path:
+def train(settings: MotionSettings, loop: LoopSettings, *, progress: Progress, tell: Tell = unheard) -> Path:
     """Train and write a motion network; returns `settings.out`.
 
+    Data that are no motion sets are made into some below `loop.work` first; `tell` gets what became of them.
     Raises InputError for data that cannot be used, UsageError for a side that is no multiple of 32.
     """
     compact = settings.form == "compact"
@@ -43,10 +44,19 @@ def train(settings: MotionSettings, loop: LoopSettings, *, progress: Progress) -
     if side % STRIDE:
         raise UsageError(f"--side must be a multiple of {STRIDE}, got {side}")
     hinted = settings.hinted if compact else 0.0
-    crops = MotionSet(read_sets(settings.data, side), side, hinted)
+    sets = _gathered(settings.data, loop, side, progress, tell)
+    crops = MotionSet(read_sets(sets, side), side, hinted)
     form = CompactTask if compact else Pix2PixHDTask
     task: Task = form(crops, settings, loop, device)
     return run(task, loop, config=settings, progress=progress)
+
+
+def _gathered(data: Sequence[Path], loop: LoopSettings, side: int, progress: Progress, tell: Tell) -> Sequence[Path]:
+    """`gather`, which one process does while the others wait."""
+    workers = Workers.join(loop)
+    sets = gather(data, loop.work, side, progress=progress, tell=tell) if workers.rank == 0 else []
+    workers.any(False)  # comes back when all are here
+    return sets or gather(data, loop.work, side)
 
 
 class CompactTask:
