@@ -162,7 +162,7 @@ class MotionConfig:
     )
     motion_network: Path | None = setting(
         None,
-        "Motion network that `cinegan train motion` made, instead of the default; follows --arrow.",
+        "What `cinegan train motion` made, in place of the shipped seer; the compact form follows --arrow.",
         metavar="FILE",
     )
     speed: float = setting(1.0, "Factor on the speed.", minimum=0.001, maximum=20.0)

@@ -10,13 +10,14 @@ import torch
 
 from cinegan_cli.config import Config
 from cinegan_cli.errors import CheckError
+from cinegan_cli.models import kind_of
 from cinegan_cli.session import Session
-from cinegan_cli.stages.mask import make_mask, needs_prediction, sight_of
+from cinegan_cli.stages.mask import SEER, make_mask, needs_prediction, sight_of
 from cinegan_cli.stages.motion import make_motion, parse_cycles, with_cycles
 from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.stages.video import size_limit
 from cinegan_cli.systems import System, choose_system, restyled
-from cinegan_cli.types import Analysis, Mask, Motion, Photo, PhotoSource, Scene
+from cinegan_cli.types import Analysis, Mask, Motion, Photo, PhotoSource, Scene, Sight
 
 
 def prepare(source: PhotoSource, config: Config, session: Session | None = None) -> Scene:
@@ -30,6 +31,7 @@ def prepare(source: PhotoSource, config: Config, session: Session | None = None)
         system = choose_system(config, session)
         photo, analysis, mask = _with_mask(source, config, session, system)
         session.tell("finding how it moves")
+        config = _without_seer(config)
         find_networks = partial(system.motion_networks, session)
         motion = make_motion(photo, mask, config.motion, session=session, find_networks=find_networks)
         motion = with_cycles(motion, mask, config)
@@ -70,12 +72,27 @@ def _with_mask(source: PhotoSource, config: Config, session: Session, system: Sy
     analysis = system.analyse(photo, config, session, vote=vote)
     session.tell("finding what moves")
     mask = make_mask(photo, config.mask, session=session, votes=analysis.votes)
-    said = (config.motion.motion, config.motion.arrow, config.motion.hints, config.motion.motion_network)
-    if mask.sight is None and not any(each is not None and each != () for each in said):
-        mask = replace(mask, sight=sight_of(photo, config.mask, session))
+    mask = replace(mask, sight=_sight(photo, mask, config, session))
     if config.run.strict and mask.notices:
         raise CheckError(f"{name_of(source)}: {mask.notices[0]}")
     return photo, analysis, mask
+
+
+def _without_seer(config: Config) -> Config:
+    """The same where `--motion-network` is a seer: it has looked, and the motion is made from what it saw."""
+    network = config.motion.motion_network
+    if network is None or kind_of(network) != SEER:
+        return config
+    return replace(config, motion=replace(config.motion, motion_network=None))
+
+
+def _sight(photo: Photo, mask: Mask, config: Config, session: Session) -> Sight | None:
+    """What the seer of the motion sees: that of the mask, unless `--motion-network` is another; None where all is said."""
+    network = config.motion.motion_network
+    if network is not None and kind_of(network) == SEER:
+        return sight_of(photo, replace(config.mask, mask_network=network), session)
+    said = config.motion.motion is not None or config.motion.arrow or config.motion.hints or network is not None
+    return mask.sight if said or mask.sight is not None else sight_of(photo, config.mask, session)
 
 
 def name_of(source: PhotoSource) -> str:

@@ -37,10 +37,13 @@ def train() -> None:
 def mask(quiet: bool, as_json: bool, **options: Any) -> None:
     """Train the networks that find sky and water, on photos with painted masks.
 
-    The data are a folder such as `cinegan data from-photos` makes: manifest.csv, photos/NAME.jpg, and of some of them
-    annotated/NAME_mask.png (0 static, 1 sky, 2 water).
+    --data is a folder of photos with masks: NAME_mask.png (or NAME.png, or labelme's NAME.json) beside NAME.jpg, or
+    images/ and masks/, with folders in them as you like. Masks hold 0 static, 1 sky, 2 water, 255 unknown; or white
+    where something moves; or outlines called sky, water, river and so on. Or one that `cinegan data from-photos` made:
+    manifest.csv, photos/NAME.jpg, annotated/NAME_mask.png. What cannot be read is listed and left out.
     """
-    train_on_the_loop("mask", MaskSettings, MaskLoop, options, Printer(quiet, as_json))
+    printer = Printer(quiet, as_json)
+    train_on_the_loop("mask", MaskSettings, MaskLoop, options, printer, tell=printer.notice)
 
 
 @train.command()
@@ -59,12 +62,18 @@ def seer(quiet: bool, as_json: bool, **options: Any) -> None:
 @config_options(MotionSettings, MotionLoop)
 @output_options
 def motion(quiet: bool, as_json: bool, **options: Any) -> None:
-    """Train the network that says where sky and water move, on sets made by `cinegan data`.
+    """Train the network that says where sky and water move.
+
+    --data is a folder of clips, with folders in it as you like; of photos or clips with their motion beside them, as
+    the Eulerian set and its descendants have it (NAME_input.jpg or NAME_gt.mp4 with NAME_motion.pth, .npy, .npz or
+    .flo); of photos with arrows (arrows.json, or labelme's NAME.json); or a motion set of `cinegan data`. Clips are
+    measured once, below --work; those that are no good are listed with the reason and left out.
 
     The compact form learns from fields with and without arrows, so arrows steer it. The paper's form (pix2pixhd) is
     brought into a set by `cinegan models import FILE --sky FILE` (or --water).
     """
-    train_on_the_loop("motion", MotionSettings, MotionLoop, options, Printer(quiet, as_json))
+    printer = Printer(quiet, as_json)
+    train_on_the_loop("motion", MotionSettings, MotionLoop, options, printer, tell=printer.notice)
 
 
 @train.command()
@@ -97,12 +106,12 @@ def compact(quiet: bool, as_json: bool, **options: Any) -> None:
 
 
 def train_on_the_loop(
-    name: str, kind: type, loop_kind: type[LoopSettings], options: dict[str, Any], printer: Printer
+    name: str, kind: type, loop_kind: type[LoopSettings], options: dict[str, Any], printer: Printer, **others: Any
 ) -> None:
-    """Run `cinegan_cli.training.tasks.NAME.train` with its own settings and the loop's."""
+    """Run `cinegan_cli.training.tasks.NAME.train` with its own settings, the loop's, and what `others` it takes."""
     typed = given(options)
     settings, loop = section_from(kind, typed), section_from(loop_kind, typed)
     run = import_module(f"cinegan_cli.training.tasks.{name}").train
     with printer.progress() as progress:
-        path = run(settings, loop, progress=progress)
+        path = run(settings, loop, progress=progress, **others)
     printer.result(str(path), {"weights": str(path)})

@@ -49,7 +49,9 @@ class LoopSettings:
 class MaskSettings:
     """Settings of what finds sky and water."""
 
-    data: Path = setting(Path("data"), "Folder with manifest.csv, photos/ and annotated/.", metavar="DIR")
+    data: Path = setting(
+        Path("data"), "Folder of photos with masks, or one with manifest.csv, photos/ and annotated/.", metavar="DIR"
+    )
     annotations: Path | None = setting(
         None, "Folder with further label pictures, NAME.png, for photos of --data.", metavar="DIR"
     )
@@ -116,19 +118,25 @@ class SeerLoop(LoopSettings):
 
 @dataclass(frozen=True)
 class MotionSettings:
-    """Settings of the motion networks; the pix2pixHD form has the paper's Adam, weights of losses and sizes."""
+    """Settings of what says where things move; the pix2pixHD form has the paper's Adam, weights of losses and sizes."""
 
-    data: tuple[Path, ...] = setting((), "Motion set, as `cinegan data` makes it. Repeatable.", metavar="DIR")
-    out: Path = setting(Path("motion.safetensors"), "Weights file to write.", metavar="FILE")
-    form: Literal["compact", "pix2pixhd"] = setting(
-        "compact", "A small network for everything, steered by arrows; or the paper's, for one kind of motion."
+    data: tuple[Path, ...] = setting(
+        (), "Folder of clips, of photos with motion or arrows, or a motion set. Repeatable.", metavar="DIR"
     )
+    out: Path = setting(Path("motion.safetensors"), "Weights file to write.", metavar="FILE")
+    form: Literal["seer", "compact", "pix2pixhd"] = setting(
+        "seer", "The seer; a small network steered by arrows; or the paper's, for one kind of motion."
+    )
+    start: Path | None = setting(None, "Seer to go on from.  [default: the shipped one]", metavar="FILE")
     part: Literal["sky", "water"] = setting("sky", "What a pix2pixhd network moves.")
     learning_rate: float | None = setting(
-        None, "Peak learning rate.  [default: 0.002 compact, 0.0002 pix2pixhd]", minimum=0.0, maximum=1.0
+        None, "Peak learning rate.  [default: 0.001 seer, 0.002 compact, 0.0002 pix2pixhd]", minimum=0.0, maximum=1.0
     )
     side: int | None = setting(
-        None, "Side of the square pictures, in pixels; a multiple of 32.  [default: 256, 512]", minimum=64, maximum=2048
+        None,
+        "Side of the square pictures, in pixels; a multiple of 32.  [default: 320, 256, 512]",
+        minimum=64,
+        maximum=2048,
     )
     width: float = setting(1.0, "Factor on the channels of all layers.", minimum=0.05, maximum=4.0)
     hinted: float = setting(0.5, "Share of the samples that come with arrows (compact).", minimum=0.0, maximum=1.0)

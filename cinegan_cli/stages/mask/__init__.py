@@ -5,9 +5,10 @@ from cinegan_cli.stages.mask.given import GivenMask, read_for_photo, read_given,
 from cinegan_cli.stages.mask.make import make_mask, needs_prediction, sight_of
 from cinegan_cli.stages.mask.matting import refine
 from cinegan_cli.stages.mask.picture import mask_to_u8, overlay
-from cinegan_cli.stages.mask.sight import WEIGHTS, read_seers, see, three_ways
+from cinegan_cli.stages.mask.sight import SEER, WEIGHTS, read_seers, see, three_ways
 
 __all__ = [
+    "SEER",
     "WEIGHTS",
     "GivenMask",
     "clean",

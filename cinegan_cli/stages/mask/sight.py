@@ -20,6 +20,7 @@ from cinegan_cli.session import Session
 from cinegan_cli.types import Sight
 
 _SCALES = (1.0, 1.25)  # sizes over the network's own
+SEER = "seer"  # kind of its weights file
 WEIGHTS = Path(__file__).parents[2] / "weights" / "seer.safetensors"
 
 
@@ -96,7 +97,7 @@ def _look(net: Seer, rgb: Tensor, mirrored: bool) -> Tensor:
 
 
 def _load(weights: Path, device: torch.device) -> tuple[Seer, ...]:
-    bundle = read_bundle(weights, "seer")
+    bundle = read_bundle(weights, SEER)
     require_finite("seer", bundle.tensors, weights)
     members = []
     try:

@@ -2,6 +2,7 @@
 
 from cinegan_cli.stages.motion.cycles import parse_cycles, with_cycles
 from cinegan_cli.stages.motion.files import SUFFIXES, read_motion, write_motion
+from cinegan_cli.stages.motion.hints import Stroke, arrows_velocity, read_hints
 from cinegan_cli.stages.motion.kinds import sky_cells
 from cinegan_cli.stages.motion.make import make_motion
 from cinegan_cli.stages.motion.network import ARROW_RADIUS, KIND, centred, mapped, scene_channels
@@ -11,11 +12,14 @@ __all__ = [
     "ARROW_RADIUS",
     "KIND",
     "SUFFIXES",
+    "Stroke",
+    "arrows_velocity",
     "centred",
     "colour_wheel",
     "make_motion",
     "mapped",
     "parse_cycles",
+    "read_hints",
     "read_motion",
     "scene_channels",
     "sky_cells",

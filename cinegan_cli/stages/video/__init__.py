@@ -1,6 +1,6 @@
 """Stage 8: pictures become files, and files pictures."""
 
-from cinegan_cli.stages.video.clips import Clip, Frame, find_clips, open_clip, reduced
+from cinegan_cli.stages.video.clips import VIDEOS, Clip, Frame, find_clips, open_clip, reduced
 from cinegan_cli.stages.video.ffmpeg import ffmpeg_executable
 from cinegan_cli.stages.video.levels import CODECS, LAST_PLAYABLE, required_level, who_stops
 from cinegan_cli.stages.video.names import existing_frames, files_of, is_finished, writes_frames
@@ -15,6 +15,7 @@ __all__ = [
     "CODECS",
     "LAST_PLAYABLE",
     "LONGEST_NAME",
+    "VIDEOS",
     "Clip",
     "Frame",
     "Stream",

@@ -17,7 +17,10 @@ from cinegan_cli.stages.video.read import FRAME_FILES, read_frames
 
 Frame = NDArray[np.uint8]
 
-VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif")
+VIDEOS = (
+    *(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif"),
+    *(".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".3gp", ".mts", ".m2ts", ".ts"),
+)
 SMALLEST_SIDE = 16  # px, after reduction
 FRAME_RATES = (1.0, 240.0)
 

@@ -1,14 +1,15 @@
 """Data sets for training: made from clips, photos or nothing, and read back."""
 
 from cinegan_cli.training.data.augment import augment
-from cinegan_cli.training.data.folder import MANIFEST, read_manifest
+from cinegan_cli.training.data.collect import gather
+from cinegan_cli.training.data.folder import MANIFEST, Tell, read_manifest, unheard
 from cinegan_cli.training.data.from_photos import from_photos
 from cinegan_cli.training.data.from_videos import Collected, from_videos
+from cinegan_cli.training.data.labels import merged
 from cinegan_cli.training.data.masks import (
     Example,
     read_examples,
     read_labels,
-    require_data,
     resize,
 )
 from cinegan_cli.training.data.motions import MotionCrop, MotionSet, read_sets
@@ -23,18 +24,21 @@ __all__ = [
     "MotionCrop",
     "MotionSet",
     "PhotoSet",
+    "Tell",
     "augment",
     "augment_sight",
     "from_photos",
     "from_videos",
+    "gather",
     "list_photos",
     "make_synthetic",
+    "merged",
     "motion_targets",
     "read_examples",
     "read_labels",
     "read_manifest",
     "read_sets",
     "read_sights",
-    "require_data",
     "resize",
+    "unheard",
 ]

@@ -28,9 +28,15 @@ from cinegan_cli.stages.video import LONGEST_NAME
 MANIFEST = "manifest.csv"
 FIELDS = ("file", "split", "licence", "train_shipped_weights", "source", "seconds", "moving", "speed", "note")
 NOT_STATED = "not stated"
+TOLD = 8  # of what was left out, how many are told one by one
 
 Row = dict[str, str]
 Pixels = NDArray[np.uint8]
+Tell = Callable[[str], None]  # gets sentences for the user
+
+
+def unheard(text: str) -> None:
+    """Tells nobody."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,11 @@ class DataSet:
             self.rows[row["file"]] = {field: row.get(field, "") for field in self.fields}
         self.write_table(MANIFEST, self.fields, self.rows.values())
 
+    def drop(self, file: str) -> None:
+        """Take a sample out, with its folder; the manifest follows with what is added next."""
+        del self.rows[file]
+        shutil.rmtree((self.folder / file).parent, ignore_errors=True)
+
     def write_table(self, name: str, fields: Sequence[str], rows: Iterable[Row]) -> None:
         """A .csv in the folder, whole or not at all."""
         text = io.StringIO(newline="")
@@ -98,6 +109,12 @@ class DataSet:
         writer.writeheader()
         writer.writerows(rows)
         _attempt(self.folder, lambda: _write_file(self.folder / name, text.getvalue().encode()))
+
+
+def sample_of(name: str, row: Row, sample: MotionSample) -> tuple[Row, dict[str, bytes]]:
+    """A sample as `DataSet.add` takes it, in a folder `name`; `row` says the rest about it."""
+    files = {f"{name}/{file}": content for file, content in sample.files().items()}
+    return {**row, "file": f"{name}/photo.png"}, files
 
 
 def read_manifest(path: Path, require: Sequence[str]) -> list[Row]:

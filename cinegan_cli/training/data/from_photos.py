@@ -20,7 +20,7 @@ from cinegan_cli.training.data.from_videos import REJECTED, REJECTED_FIELDS, Col
 from cinegan_cli.training.data.masks import read_labels
 from cinegan_cli.training.data.photos import photos_below
 from cinegan_cli.training.settings import PhotosConfig
-from cinegan_cli.types import MOVING, SKY, STATIC, WATER, Progress, silent
+from cinegan_cli.types import LABEL_OF_KIND, MOVING, STATIC, Progress, silent
 
 FIELDS = ("file", "split", "licence", "train_shipped_weights", "source", "width", "height", "hash")
 QUALITY = 95  # of the JPEG files, with full colour resolution
@@ -112,7 +112,7 @@ def _labels(painted: Path, path: Path, size: tuple[int, int]) -> Pixels:
     """A painted mask as labels: 0 static, 1 sky, 2 water, 255 unknown; white on black becomes 3 (moves). InputError."""
     values = read_labels(painted)
     require_aspect(painted, (values.shape[1], values.shape[0]), path, size)
-    classes = set(np.unique(values).tolist()) & {SKY, WATER, MOVING}
+    classes = set(np.unique(values).tolist()) & {*LABEL_OF_KIND[1:], MOVING}
     return values if classes else np.where(values > 127, MOVING, STATIC).astype(np.uint8)
 
 

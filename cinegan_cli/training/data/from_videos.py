@@ -14,7 +14,7 @@ from cinegan_cli.config import FRAME_RATE_OF_FILES
 from cinegan_cli.errors import InputError
 from cinegan_cli.measure import ClipMotion, Flow, camera_fault, clip_fault, measure_motion
 from cinegan_cli.stages.video import Clip, Frame, find_clips, open_clip
-from cinegan_cli.training.data.folder import NOT_STATED, DataSet, MotionSample, Row, credit_of, read_manifest
+from cinegan_cli.training.data.folder import NOT_STATED, DataSet, MotionSample, Row, credit_of, read_manifest, sample_of
 from cinegan_cli.training.data.raft import raft_flow
 from cinegan_cli.training.settings import VideosConfig
 from cinegan_cli.types import Progress, silent
@@ -54,10 +54,12 @@ def from_videos(paths: Sequence[Path], out: Path, config: VideosConfig, *, progr
         if earlier := [name for name in map(_name, data.rows) if name.rpartition("_")[0] == path.stem]:
             kept += earlier
             continue
-        found, faults = _measure(path, config, flow)
+        found, faults = measure_clip(path, config, flow)
         rejected += [{"file": path.name, "start": f"{start:g}", "reason": reason} for start, reason in faults]
-        data.add([(_row(window, origins[path], config), _sample(window)) for window in found])
-        added += [window.name for window in found]
+        names = [f"{path.stem}_{window.ending}" for window in found]
+        rows = [origins[path] | window_row(window, config) for window in found]
+        data.add([sample_of(*each) for each in zip(names, rows, map(window_sample, found), strict=True)])
+        added += names
     data.write_table(REJECTED, REJECTED_FIELDS, rejected)
     if not data.rows:
         raise InputError(f"no clip can be used: {_told(rejected)}; all reasons are in {out / REJECTED}")
@@ -78,15 +80,20 @@ def _name(file: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Window:
-    """The first frame and the motion of a window that can be used."""
+class Window:
+    """The first frame and the motion of a window that can be used; `start` in seconds."""
 
-    name: str
+    start: float
     photo: Frame
     motion: ClipMotion
 
+    @property
+    def ending(self) -> str:
+        """What tells it from the clip's other windows in the name of its sample: tenths of a second."""
+        return f"{round(10 * self.start):03d}"
 
-def _measure(path: Path, config: VideosConfig, flow: Flow | None) -> tuple[list[_Window], list[tuple[float, str]]]:
+
+def measure_clip(path: Path, config: VideosConfig, flow: Flow | None) -> tuple[list[Window], list[tuple[float, str]]]:
     """The windows of a clip that can be used; starts in seconds and reasons of those that cannot.
 
     A camera that moves in one window is hand-held: then none is used.
@@ -100,7 +107,7 @@ def _measure(path: Path, config: VideosConfig, flow: Flow | None) -> tuple[list[
             if (fault := clip_fault(motion)) is not None:
                 faults.append((start, fault))
             else:
-                found.append(_Window(f"{path.stem}_{round(10 * start):03d}", photo, motion))
+                found.append(Window(start, photo, motion))
     except InputError as error:
         return [], [(0.0, str(error))]
     return found, faults
@@ -122,25 +129,22 @@ def _windows(clip: Clip, config: VideosConfig, flow: Flow | None) -> Iterator[tu
             pass
 
 
-def _sample(window: _Window) -> dict[str, bytes]:
-    """The files of a sample, under its folder."""
+def window_sample(window: Window) -> MotionSample:
+    """The photo, mask and field of a window."""
     motion, size = window.motion, (window.photo.shape[1], window.photo.shape[0])
     mask = cv2.resize(motion.moving.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) >= 0.5
     field = (motion.velocity / np.float32(FRAME_RATE_OF_FILES)).astype(np.float16)
-    sample = MotionSample(np.ascontiguousarray(window.photo), mask.astype(np.uint8) * np.uint8(255), field)
-    return {f"{window.name}/{file}": content for file, content in sample.files().items()}
+    return MotionSample(np.ascontiguousarray(window.photo), mask.astype(np.uint8) * np.uint8(255), field)
 
 
-def _row(window: _Window, said: Row, config: VideosConfig) -> Row:
-    """Its line in the manifest; speed as a share of the longer side per second."""
-    measured = {
-        "file": f"{window.name}/photo.png",
+def window_row(window: Window, config: VideosConfig) -> Row:
+    """What the manifest says of its measurement; speed as a share of the longer side per second."""
+    return {
         "seconds": f"{config.window:g}",
         "moving": f"{window.motion.moving.mean():.3f}",
         "speed": f"{window.motion.speed:.4f}",
         "note": f"{config.flow} flow over {window.motion.frames} frames",
     }
-    return {**said, **measured}
 
 
 def _told(rejected: Sequence[Row]) -> str:

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from cinegan_cli.errors import InputError
-from cinegan_cli.training.data.folder import read_manifest, read_picture, require_aspect
-from cinegan_cli.types import FOG, IGNORE, LAKE, MOVING, REFLECTION, SKY, STATIC, WATER
+from cinegan_cli.errors import InputError, one_line
+from cinegan_cli.training.data.folder import (
+    MANIFEST,
+    TOLD,
+    Row,
+    Tell,
+    read_manifest,
+    read_picture,
+    require_aspect,
+    unheard,
+)
+from cinegan_cli.training.data.labels import read_any
+from cinegan_cli.training.data.sources import find_masks, may_train
+from cinegan_cli.types import FOG, IGNORE, LAKE, MOVING, REFLECTION, SKY, STATIC, WATER, Photo
 
 Pixels = npt.NDArray[Any]  # uint8
+
+NEEDED = (
+    "photos with masks (NAME_mask.png, NAME.png or NAME.json beside NAME.jpg, or images/ and masks/), or a set with "
+    "manifest.csv, photos/ and annotated/"
+)
 
 
 @dataclass(frozen=True)
@@ -32,33 +49,89 @@ class Example:
     patches: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
 
 
-def read_examples(data: Path, annotations: Path | None, side: int) -> list[Example]:
-    """Every photo of `data` that may train shipped weights, and the test photos, with the labels there are.
+def read_examples(data: Path, annotations: Path | None, side: int, *, tell: Tell = unheard) -> list[Example]:
+    """Photos and the labels there are.
 
-    data: folder with manifest.csv, photos/, annotated/, stylecinegan_samples/. annotations: further NAME.png label
-    pictures, at any size. side: long side of the examples in pixels.
-    Raises InputError when the manifest is missing or a label picture does not fit its photo.
+    Of a folder with manifest.csv, photos/, annotated/, stylecinegan_samples/ every photo that may train shipped
+    weights, and the test photos; of any other folder every photo with a mask (`data.sources`, `data.labels`), where
+    those that cannot be read are left out and `tell` gets the reasons. annotations: further NAME.png label pictures, at
+    any size. side: long side of the examples in pixels.
+    Raises InputError when nothing can be used, or a photo or label picture that a manifest lists cannot be read.
     """
-    manifest = require_data(data)
-    rows = read_manifest(manifest, require=("file", "split", "train_shipped_weights"))
-    rows = [row for row in rows if row["file"].startswith("photos/")]
+    rows = photo_rows(data)
+    if not rows:
+        return _from_anywhere(data, side, tell)
     examples = []
     for row in rows:
         if row["split"] not in ("train", "test") or row["train_shipped_weights"] != "yes":
             continue
         path = data / row["file"]
         labels = _find_labels(path.stem, data, annotations)
-        examples.append(_read(path.stem, row["split"], path, labels, side))
-    samples = [mask.parent for mask in sorted((data / "stylecinegan_samples").glob("*/mask.png"))]
-    return examples + [_read(f.name, "train", f / "photo.png", f / "mask.png", side, binary=True) for f in samples]
+        values = None if labels is None else read_labels(labels)
+        examples.append(_read(path.stem, row["split"], path, labels, values, side))
+    for folder in sorted(mask.parent for mask in (data / "stylecinegan_samples").glob("*/mask.png")):
+        values = np.where(read_labels(folder / "mask.png") > 127, MOVING, STATIC).astype(np.uint8)
+        examples.append(_read(folder.name, "train", folder / "photo.png", folder / "mask.png", values, side))
+    return examples
 
 
-def require_data(data: Path) -> Path:
-    """The manifest of `data`. Raises InputError when there is none."""
-    manifest = data / "manifest.csv"
+def photo_rows(data: Path) -> list[Row]:
+    """The photos that the manifest of `data` lists; none where there is no manifest, or one of something else."""
+    manifest = data / MANIFEST
     if not os.path.isfile(manifest):  # False also for a name that the system cannot take
-        raise InputError(f"{manifest}: not found; --data must name a folder with manifest.csv, photos/ and annotated/")
-    return manifest
+        return []
+    rows = read_manifest(manifest, require=("file", "split", "train_shipped_weights"))
+    return [row for row in rows if row["file"].startswith("photos/")]
+
+
+def _from_anywhere(data: Path, side: int, tell: Tell) -> list[Example]:
+    """Every photo of a folder that has a mask. Raises InputError when none can be used."""
+    found = find_masks(data)
+    examples, numbered = [], []
+    reasons: list[str] = []
+    notices: list[str] = []
+    for source in found.sources:
+        assert source.shown is not None
+        assert source.mask is not None
+        try:
+            values, said, ones = read_any(source.mask, _empty(source.shown))
+            split = "train" if may_train(source.shown, data, {}) else "test"
+            examples.append(_read(source.origin, split, source.shown, source.mask, values, side))
+        except InputError as error:
+            reasons.append(one_line(f"{source.origin}: {error}"))
+            continue
+        notices += said
+        numbered.append(ones)
+    for reason in reasons[:TOLD]:
+        tell(f"left out: {reason}")
+    if len(reasons) > TOLD:
+        tell(f"left out: {len(reasons) - TOLD} more photos")
+    if not examples:
+        first = f" can be used ({reasons[0]})" if reasons else " is of use"
+        raise InputError(one_line(f"{data}: nothing of {found.counts}{first}; needed are {NEEDED}"))
+    examples = _told_kinds(examples, numbered, notices, tell)
+    tell(one_line(f"{data}: {len(examples)} photos with masks"))
+    return examples
+
+
+def _told_kinds(examples: list[Example], ones: list[bool], notices: list[str], tell: Tell) -> list[Example]:
+    """The examples, where 1 means that something moves if no mask holds a higher number; and how masks were taken."""
+    if any(ones) and not any((example.labels == WATER).any() for example in examples):
+        tell("masks hold 0 and 1 alone: 1 is taken as what moves, sky or water; write 1 for sky and 2 for water")
+        examples = [
+            replace(e, labels=np.where(e.labels == SKY, MOVING, e.labels).astype(np.uint8), patches={}) if one else e
+            for e, one in zip(examples, ones, strict=True)
+        ]
+    for notice in notices[:TOLD]:
+        tell(one_line(notice))
+    return examples
+
+
+def _empty(path: Path) -> Photo:
+    """A photo of which only the size and name are known: what outlines need that do not say them."""
+    height, width = read_picture(path).shape[:2]
+    nothing = torch.empty(0)
+    return Photo(nothing, nothing, (width, height), (0.0, 0.0, width, height), (), path.name)
 
 
 def _find_labels(name: str, data: Path, annotations: Path | None) -> Path | None:
@@ -68,14 +141,12 @@ def _find_labels(name: str, data: Path, annotations: Path | None) -> Path | None
     return next((place for place in places if place.is_file()), None)
 
 
-def _read(name: str, split: str, path: Path, labels: Path | None, side: int, binary: bool = False) -> Example:
+def _read(name: str, split: str, path: Path, labels: Path | None, values: Pixels | None, side: int) -> Example:
+    """An example of a photo and the label `values` that the file `labels` holds, or of a photo without."""
     photo = read_photo(path, side)
     size = (photo.shape[1], photo.shape[0])
-    if labels is None:
+    if labels is None or values is None:
         return Example(name, "none", photo, np.full(size[::-1], IGNORE, np.uint8))
-    values = read_labels(labels)
-    if binary:
-        values = np.where(values > 127, MOVING, STATIC).astype(np.uint8)
     require_aspect(labels, (values.shape[1], values.shape[0]), path, size)
     # area-averaged votes, not nearest: a mask 5 times larger than the example would alias
     there = np.unique(values[values <= REFLECTION])

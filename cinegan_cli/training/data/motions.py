@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from cinegan_cli.stages.mask import make_mask
 from cinegan_cli.stages.motion import ARROW_RADIUS, centred, mapped, read_motion, scene_channels, sky_cells
 from cinegan_cli.stages.photo import read_grey
 from cinegan_cli.training.data.folder import MANIFEST, read_manifest, require_aspect
+from cinegan_cli.training.data.labels import merged
 from cinegan_cli.training.data.masks import read_labels
 from cinegan_cli.training.data.masks import read_photo as read_small
 from cinegan_cli.types import SKY, WATER, Mask, Photo
@@ -46,13 +48,14 @@ class Example:
 class MotionCrop:
     """`scene` [8, s, s] and `hints` [3, s, s] as `nn.motion_net` wants them; the true `velocity` [2, s, s], relative.
 
-    `weight` [s, s] is how much each pixel counts.
+    `weight` [s, s] is how much each pixel counts; `unit` is what the velocity is a multiple of, longer sides a second.
     """
 
     scene: Array
     hints: Array
     velocity: Array
     weight: Array
+    unit: float = 1.0
 
 
 def read_sets(sets: Sequence[Path], side: int) -> list[list[Example]]:
@@ -68,6 +71,17 @@ def read_sets(sets: Sequence[Path], side: int) -> list[list[Example]]:
         if not examples:
             raise InputError(f"{data}: holds no sample that may train (NAME/photo.png, mask.png, motion.npy)")
     return found
+
+
+def is_motion_set(data: Path) -> bool:
+    """Whether a folder is laid out as `cinegan data` makes motion sets: NAME/photo.png with motion.npy."""
+    if not os.path.isdir(data):  # False also for a name that the system cannot take
+        return False
+    if (data / MANIFEST).is_file():
+        rows = read_manifest(data / MANIFEST, require=("file",))
+        if any(Path(row["file"]).name == "photo.png" for row in rows):
+            return True
+    return any((path.parent / "photo.png").is_file() for path in data.glob("*/motion.npy"))
 
 
 def _folders(data: Path) -> list[Path]:
@@ -93,7 +107,7 @@ def read_example(folder: Path, side: int) -> Example:
     field = field * share[:, None, None]
     parts = [cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA) for part in field]
     if (folder / "kinds.png").is_file():
-        kinds = read_labels(folder / "kinds.png")
+        kinds = merged(read_labels(folder / "kinds.png"))
         require_aspect(folder / "kinds.png", (kinds.shape[1], kinds.shape[0]), folder / "photo.png", (width, height))
         shares = [
             cv2.resize((kinds == k).astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
@@ -108,7 +122,7 @@ def read_example(folder: Path, side: int) -> Example:
     return Example(folder.name, photo, sky, water, np.stack(parts).astype(np.float32))
 
 
-def split_kinds(photo: NDArray[np.uint8], moving: Array) -> list[Array]:
+def split_kinds(photo: NDArray[np.uint8], moving: Array, session: Session | None = None) -> list[Array]:
     """What of `moving` [h, w] is sky and what water, as the default motion decides it."""
     height, width = moving.shape
     rgb = torch.from_numpy(np.ascontiguousarray(photo))
@@ -116,7 +130,7 @@ def split_kinds(photo: NDArray[np.uint8], moving: Array) -> list[Array]:
     picture = Photo(pixels, rgb, (width, height), (0.0, 0.0, width, height))
     alpha = torch.from_numpy(moving)
     try:
-        seen = make_mask(picture, MaskConfig(), session=Session(RunConfig(device="cpu")))
+        seen = make_mask(picture, MaskConfig(), session=session or Session(RunConfig(device="cpu")))
         mask = Mask(alpha, "given", seen.sky, seen.water)
     except CineganError:  # no network: decided from place and texture
         mask = Mask(alpha, "given")
@@ -153,7 +167,7 @@ class MotionSet:
         # an arrow on nearly still water would make everything else a race
         unit = max(unit, 0.3 * mean, SLOWEST)
         hints[:2] /= unit
-        return MotionCrop(scene, hints, velocity / np.float32(unit), weight)
+        return MotionCrop(scene, hints, velocity / np.float32(unit), weight, unit)
 
 
 def placed(example: Example, matrix: NDArray[np.float64], side: int) -> tuple[Array, Array]:

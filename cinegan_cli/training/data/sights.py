@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from cinegan_cli.errors import InputError
 from cinegan_cli.training.data.augment import augment_placed
+from cinegan_cli.training.data.folder import Tell, unheard
 from cinegan_cli.training.data.masks import Example, Pixels, read_examples, sky_of, water_of
 from cinegan_cli.types import IGNORE, KINDS, LABEL_OF_KIND, SKY, STATIC, WATER
 
@@ -45,14 +46,16 @@ class Sample:
     arrows: Arrows
 
 
-def read_sights(data: Path, annotations: Path | None, side: int) -> list[tuple[Example, Arrows]]:
+def read_sights(
+    data: Path, annotations: Path | None, side: int, *, tell: Tell = unheard
+) -> list[tuple[Example, Arrows]]:
     """Every photo of the train split that may train shipped weights and has labels or arrows, and the samples.
 
     Raises InputError for a manifest, label picture or arrows.json that cannot be read.
     """
     arrows = read_arrows(data / "arrows.json")
     found = []
-    for example in read_examples(data, annotations, side):
+    for example in read_examples(data, annotations, side, tell=tell):
         own = _arrows_of(arrows.get(example.name, {}), example.photo.shape[1])
         labelled = bool((example.labels != IGNORE).any())
         if example.split == "test" or not (labelled or len(own.label)):

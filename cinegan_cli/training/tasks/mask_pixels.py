@@ -22,7 +22,7 @@ from cinegan_cli.models import BUNDLE_KIND, Bundle, Models, all_tensors, open_mo
 from cinegan_cli.nn.classifier import ClassifierConfig, PixelClassifier
 from cinegan_cli.session import Session
 from cinegan_cli.systems.stylecinegan import D10_SIDE, FIRST_INDEX, invert
-from cinegan_cli.training.data import Example, read_examples
+from cinegan_cli.training.data import Example, Tell, merged, read_examples, unheard
 from cinegan_cli.training.loop import Phase, run, sample_rng, set_up
 from cinegan_cli.training.settings import LoopSettings, MaskSettings
 from cinegan_cli.types import IGNORE, MOVING, Photo, Progress
@@ -32,7 +32,7 @@ PIXELS = 2048  # of each photo
 PER_SAMPLE = 512  # pixels of one photo in a batch
 
 
-def train(settings: MaskSettings, loop: LoopSettings, *, progress: Progress) -> Path:
+def train(settings: MaskSettings, loop: LoopSettings, *, progress: Progress, tell: Tell = unheard) -> Path:
     """Train every member and write the set of models with them added; returns `settings.out`.
 
     Raises ModelMissingError without a generator and its encoder, InputError without labelled photos.
@@ -43,7 +43,7 @@ def train(settings: MaskSettings, loop: LoopSettings, *, progress: Progress) -> 
         raise ModelMissingError(f"{models.name}: holds no generator with its encoder; make them with `train encoder`")
     if models.generator().config.size < D10_SIDE:
         raise InputError(f"{models.name}: its pictures are smaller than D10's {D10_SIDE} cells; give a larger one")
-    features, labels = read_pixels(settings, models, Session(RunConfig(device=loop.device)), loop.seed, progress)
+    features, labels = read_pixels(settings, models, Session(RunConfig(device=loop.device)), loop.seed, progress, tell)
     members: dict[str, Tensor] = {}
     for k in range(settings.members):
         own = replace(loop, work=loop.work / f"member_{k}", seed=loop.seed * 1000 + k)
@@ -59,16 +59,18 @@ def train(settings: MaskSettings, loop: LoopSettings, *, progress: Progress) -> 
 
 
 def read_pixels(
-    settings: MaskSettings, models: Models, session: Session, seed: int, progress: Progress
+    settings: MaskSettings, models: Models, session: Session, seed: int, progress: Progress, tell: Tell = unheard
 ) -> tuple[Tensor, Tensor]:
     """Features float16 [photos, PIXELS, channels] and labels uint8 [photos, PIXELS] at random labelled pixels.
 
     Photos that do not tell sky from water are left out.
     """
-    examples = [e for e in read_examples(settings.data, settings.annotations, SIDE) if e.split == "train"]
+    examples = [e for e in read_examples(settings.data, settings.annotations, SIDE, tell=tell) if e.split == "train"]
     examples = [e for e in examples if not (e.labels == MOVING).any() and (e.labels != IGNORE).any()]
     if not examples:
-        raise InputError(f"{settings.data}: no labelled training photo; --data must name a folder with annotated/")
+        raise InputError(
+            f"{settings.data}: no labelled photo that may train; --data must name a folder of photos with masks"
+        )
     found = []
     for n, example in enumerate(examples):
         progress("reading features", n, len(examples))
@@ -97,7 +99,7 @@ def _at_random_pixels(
         if k >= FIRST_INDEX
     ]
     features = torch.cat(parts).T.to("cpu", torch.float16)
-    return features, torch.from_numpy(example.labels.reshape(-1)[chosen])
+    return features, torch.from_numpy(merged(example.labels).reshape(-1)[chosen])
 
 
 class PixelTask:

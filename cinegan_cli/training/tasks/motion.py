@@ -1,4 +1,4 @@
-"""Training of motion networks: the compact one, steered by arrows, and the paper's pix2pixHD form."""
+"""Training of what says where things move: the seer's moves, the compact network, and the paper's pix2pixHD form."""
 
 from __future__ import annotations
 
@@ -15,38 +15,55 @@ from torch import Tensor, nn
 from cinegan_cli.errors import UsageError
 from cinegan_cli.models import Bundle, pack, write_bundle
 from cinegan_cli.nn.motion_net import STRIDE, MotionNet, MotionNetConfig
+from cinegan_cli.stages.mask import WEIGHTS
 from cinegan_cli.stages.motion import KIND
-from cinegan_cli.training.data import MotionCrop, MotionSet, read_sets
-from cinegan_cli.training.loop import Phase, Task, precision, run, sample_rng, set_up
+from cinegan_cli.training.data import MotionCrop, MotionSet, Tell, gather, read_sets, unheard
+from cinegan_cli.training.loop import Phase, Task, Workers, precision, run, sample_rng, set_up
 from cinegan_cli.training.results import require_places
 from cinegan_cli.training.settings import LoopSettings, MotionSettings
 from cinegan_cli.training.tasks import motion_pix2pixhd
 from cinegan_cli.training.tasks.motion_picture import sheet
 from cinegan_cli.training.tasks.motion_pix2pixhd import Pix2PixHDTask
+from cinegan_cli.training.tasks.seer import KIND as SEER
+from cinegan_cli.training.tasks.seer_moves import MovesTask
 from cinegan_cli.types import Progress
 
 WARM_UP = 100  # steps
 SLOPE_WEIGHT = 0.5  # of the differences between neighbours, against the end-point error
 SHOWN = 6  # crops in a sample picture
 GROUPS = 8  # of the norms: channels are multiples of it
+FORMS = {"seer": (SEER, 320), "compact": (KIND, 256), "pix2pixhd": (motion_pix2pixhd.KIND, 512)}  # file, usual side
 
 
-def train(settings: MotionSettings, loop: LoopSettings, *, progress: Progress) -> Path:
+def train(settings: MotionSettings, loop: LoopSettings, *, progress: Progress, tell: Tell = unheard) -> Path:
     """Train and write a motion network; returns `settings.out`.
 
+    Data that are no motion sets are made into some below `loop.work` first; `tell` gets what became of them.
     Raises InputError for data that cannot be used, UsageError for a side that is no multiple of 32.
     """
-    compact = settings.form == "compact"
-    require_places(settings.out, loop.work, KIND if compact else motion_pix2pixhd.KIND)
+    kind, usual = FORMS[settings.form]
+    require_places(settings.out, loop.work, kind, inputs=(settings.start,))
     device = set_up(loop)
-    side = settings.side or (256 if compact else 512)
+    side = settings.side or usual
     if side % STRIDE:
         raise UsageError(f"--side must be a multiple of {STRIDE}, got {side}")
-    hinted = settings.hinted if compact else 0.0
-    crops = MotionSet(read_sets(settings.data, side), side, hinted)
-    form = CompactTask if compact else Pix2PixHDTask
-    task: Task = form(crops, settings, loop, device)
+    hinted = settings.hinted if settings.form == "compact" else 0.0
+    sets = _gathered(settings.data, loop, side, progress, tell)
+    crops = MotionSet(read_sets(sets, side), side, hinted)
+    task: Task
+    if settings.form == "seer":
+        task = MovesTask(crops, settings, loop, device, settings.start or WEIGHTS)
+    else:
+        task = (CompactTask if settings.form == "compact" else Pix2PixHDTask)(crops, settings, loop, device)
     return run(task, loop, config=settings, progress=progress)
+
+
+def _gathered(data: Sequence[Path], loop: LoopSettings, side: int, progress: Progress, tell: Tell) -> Sequence[Path]:
+    """`gather`, which one process does while the others wait."""
+    workers = Workers.join(loop)
+    sets = gather(data, loop.work, side, progress=progress, tell=tell) if workers.rank == 0 else []
+    workers.any(False)  # comes back when all are here
+    return sets or gather(data, loop.work, side)
 
 
 class CompactTask:

@@ -19,14 +19,15 @@ from cinegan_cli.errors import InputError
 from cinegan_cli.models import Bundle, load_strictly, pack, read_bundle, unpack, write_bundle
 from cinegan_cli.nn.backbone import STRIDE, VARIANTS, from_released
 from cinegan_cli.nn.seer import Seer, SeerConfig, network_size, seer_of
-from cinegan_cli.training.data import augment_sight, motion_targets, read_sights, require_data, resize
+from cinegan_cli.stages.mask import SEER
+from cinegan_cli.training.data import Tell, augment_sight, motion_targets, read_sights, resize, unheard
 from cinegan_cli.training.loop import Phase, precision, run, sample_rng, set_up
 from cinegan_cli.training.results import require_places
 from cinegan_cli.training.settings import LoopSettings, SeerSettings
 from cinegan_cli.training.tasks.seer_loss import seer_loss
 from cinegan_cli.types import FALLS, IGNORE, RAPIDS, RIVER, WATER, Progress
 
-KIND = "seer"
+KIND = SEER
 EVERY = 4  # px of the input to one of the output
 LARGEST_GRADIENT = 3.0  # norm to which gradients are clipped
 ENCODER_RATE = 0.13  # learning rate of the pretrained part, as a share
@@ -35,15 +36,14 @@ _SCALES = (0.8, 0.9, 1.0, 1.0, 1.1)
 SHOWN, TILE = 6, 192  # photos of a sample picture, px
 
 
-def train(settings: SeerSettings, loop: LoopSettings, *, progress: Progress) -> Path:
-    """Train and write a seer; returns `settings.out`.
+def train(settings: SeerSettings, loop: LoopSettings, *, progress: Progress, tell: Tell = unheard) -> Path:
+    """Train and write a seer; returns `settings.out`. `tell` gets what became of the photos.
 
     Raises InputError when the data or the encoder's weights cannot be read, OutputError where a result cannot be made.
     """
-    require_data(settings.data)
     require_places(settings.out, loop.work, KIND, inputs=(settings.backbone, settings.start))
     device = set_up(loop)
-    return run(SeerTask(settings, loop, device), loop, config=settings, progress=progress)
+    return run(SeerTask(settings, loop, device, tell=tell), loop, config=settings, progress=progress)
 
 
 class SeerTask:
@@ -61,13 +61,14 @@ class SeerTask:
         device: torch.device,
         *,
         learns: Sequence[Literal["kinds", "moves"]] = ("kinds", "moves"),
+        tell: Tell = unheard,
     ) -> None:
         self.settings, self.loop, self.device, self.learns = settings, loop, device, learns
         cv2.setNumThreads(1)
-        sights = read_sights(settings.data, settings.annotations, settings.side * 7 // 4)
+        sights = read_sights(settings.data, settings.annotations, settings.side * 7 // 4, tell=tell)
         self.sights = [s for s in sights if not is_held_out(s[0].name, settings.held_out)]
         if not self.sights:
-            raise InputError(f"{settings.data}: no photo of the train split has labels or arrows; add annotated/")
+            raise InputError(f"{settings.data}: no photo that may train has labels or arrows; paint masks for some")
         self.pool = [example for example, _ in self.sights if (example.labels != IGNORE).mean() > 0.2]
         self.turns = [k for k, (example, _) in enumerate(self.sights) for _ in range(_times(example.labels))]
         self.net = self._started().to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
