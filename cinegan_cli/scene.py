@@ -87,7 +87,7 @@ def _without_seer(config: Config) -> Config:
 
 
 def _sight(photo: Photo, mask: Mask, config: Config, session: Session) -> Sight | None:
-    """What the seer of the motion sees: that of the mask, unless `--motion-network` is another; None where all is said."""
+    """What the seer of the motion sees: the mask's, unless `--motion-network` is another; None where all is said."""
     network = config.motion.motion_network
     if network is not None and kind_of(network) == SEER:
         return sight_of(photo, replace(config.mask, mask_network=network), session)
