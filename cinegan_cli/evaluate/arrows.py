@@ -1,13 +1,7 @@
-"""Direction, speed and kind of the motion that `animate` would make, against arrows drawn into photos by eye.
-
-The file of arrows holds, for the photo NAME.jpg, `{"NAME": {"regions": [{"kind": ..., "sure": ..., "arrows": [[x0, y0,
-x1, y1], ...]}]}}`: where a bit of water or cloud is, and where it is a second later, in thousandths of the photo's
-width, both ways. `sure` is how probable it is that the direction is right.
-"""
+"""Direction, speed and kind of the motion that `animate` would make, against arrows drawn into photos by eye."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,10 +17,10 @@ from cinegan_cli.evaluate.kinds import LABELS, NAMES, WATERS
 from cinegan_cli.evaluate.photos import Found, find_photos, spread
 from cinegan_cli.evaluate.settings import ARROWS, EvaluateConfig
 from cinegan_cli.evaluate.tables import Column, Results, Table, Value
-from cinegan_cli.files import read_text
 from cinegan_cli.scene import prepare
 from cinegan_cli.session import Session
 from cinegan_cli.stages.photo import read_photo
+from cinegan_cli.training.data import Arrow, read_arrows
 from cinegan_cli.types import KINDS, Progress, Scene, silent
 
 SURE = 0.65  # directions of less are not judged
@@ -49,16 +43,6 @@ NOTES = (
     f"is not zero; only there direction and speed are judged. Directions: of regions that are at least {SURE} sure; of",
     "skies the axis, of all. Speed: the median of found over true. Water: all kinds but sky and fog.",
 )
-
-
-@dataclass(frozen=True)
-class Arrow:
-    """Where something is in an upright photo, and how far it travels in a second: (x, y) in widths of the photo."""
-
-    kind: str
-    sure: float
-    start: tuple[float, float]
-    travel: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -100,20 +84,6 @@ def run_arrows(
         Table(f"{title}, each", (Column("photo", "photo"), Column("kind", "kind"), *FIGURES), tuple(rows)),
         (confusion(points),),
     )
-
-
-def read_arrows(path: Path) -> dict[str, list[Arrow]]:
-    """The arrows of each photo by its name without suffix. Raises InputError."""
-    try:
-        photos = json.loads(read_text(path))
-        return {
-            name: [arrow for region in each["regions"] for arrow in _arrows(region)] for name, each in photos.items()
-        }
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}; check the name") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else error
-        raise InputError(f"{path}: is no file of arrows ({what}); see docs/evaluation.md") from error
 
 
 def compare_photo(path: Path, arrows: Sequence[Arrow], config: Config, session: Session) -> list[Point]:
@@ -185,22 +155,8 @@ def confusion(points: Sequence[Point]) -> Table:
     return Table("Kinds: shares of the arrows of each row at which the column's is seen", columns, tuple(rows))
 
 
-def _arrows(region: Mapping[str, Any]) -> list[Arrow]:
-    """The arrows of one region, in widths. Raises ValueError, TypeError or KeyError."""
-    kind, sure = region["kind"], float(region["sure"])
-    if kind not in KINDS[1:]:
-        raise ValueError(f"kind {kind!r}")
-    found = []
-    for x0, y0, x1, y1 in region["arrows"]:
-        travel = ((x1 - x0) / 1000, (y1 - y0) / 1000)
-        if not (math.isfinite(x0 + y0 + x1 + y1) and math.hypot(*travel) > 0):
-            raise ValueError(f"an arrow without length at {x0}, {y0}")
-        found.append(Arrow(kind, sure, (x0 / 1000, y0 / 1000), travel))
-    return found
-
-
-def _of(each: Found, drawn: Mapping[Path, Mapping[str, list[Arrow]]]) -> list[Arrow]:
-    return [] if each.folder is None else drawn[each.folder].get(each.path.stem, [])
+def _of(each: Found, drawn: Mapping[Path, Mapping[str, Sequence[Arrow]]]) -> Sequence[Arrow]:
+    return () if each.folder is None else drawn[each.folder].get(each.path.stem, ())
 
 
 def _cell(place: tuple[float, float], shape: Sequence[int]) -> tuple[int, int]:

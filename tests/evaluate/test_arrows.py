@@ -16,10 +16,11 @@ from PIL import Image
 
 from cinegan_cli.config import Config
 from cinegan_cli.errors import ExitStatus, InputError
-from cinegan_cli.evaluate.arrows import Arrow, Point, by_kind, compare, confusion, read_arrows
+from cinegan_cli.evaluate.arrows import Point, by_kind, compare, confusion
 from cinegan_cli.evaluate.kinds import LABELS
 from cinegan_cli.scene import prepare
 from cinegan_cli.session import Session
+from cinegan_cli.training.data import Arrow, read_arrows
 from cinegan_cli.types import Mask, Motion, Photo, Scene
 from tests.small_scene import invoke
 

@@ -31,8 +31,8 @@ OK, USAGE, INPUT, ENCODER = ExitStatus.OK, ExitStatus.USAGE, ExitStatus.INPUT, E
 MISSING = ExitStatus.MODEL_MISSING
 
 BRIEF = "--steps 2 --batch 2 --sample-every 0 --device cpu --quiet"
-MASK = f"train mask --annotations none --members 1 --folds 4 --side 64 {BRIEF}"
-MOTION = f"train motion --side 64 --width 0.05 {BRIEF}"
+MASK = f"train mask --annotations none --held-out 0 --side 64 {BRIEF}"
+MOTION = f"train motion --form compact --side 64 --width 0.05 {BRIEF}"
 GENERATOR = f"train generator --size 8 --style-dim 4 --mapping-layers 1 --channels 4 --multiplier 0.01 {BRIEF}"
 COMPACT = f"train compact --crop 32 --style-dim 8 --channels 16 --multiplier 0.125 {BRIEF}"
 NEW = "--work new --out new.safetensors"
@@ -115,9 +115,9 @@ def loop_frames(*sizes: tuple[int, int]) -> Make:
 
 
 def nan_network(folder: Path) -> None:
-    bundle = read_bundle(folder / "mask_net.safetensors", "mask")
+    bundle = read_bundle(folder / "mask_net.safetensors", "seer")
     broken = {k: v * float("nan") if v.is_floating_point() else v for k, v in bundle.tensors.items()}
-    write_bundle(folder / "bad.safetensors", Bundle("mask", bundle.config, broken))
+    write_bundle(folder / "bad.safetensors", Bundle("seer", bundle.config, broken))
 
 
 CASES = [

@@ -14,8 +14,10 @@ from PIL import Image
 
 from cinegan_cli.config import MaskConfig, MotionConfig, PhotoConfig
 from cinegan_cli.errors import ExitStatus, InputError, UsageError
+from cinegan_cli.models.bundle import Bundle, pack, write_bundle
 from cinegan_cli.models.formats.stylecinegan import load_released
 from cinegan_cli.nn.motion_net import MotionNet, spread
+from cinegan_cli.nn.seer import Seer, SeerConfig
 from cinegan_cli.session import Session
 from cinegan_cli.stages.mask.make import make_mask
 from cinegan_cli.stages.motion.make import make_motion
@@ -24,8 +26,12 @@ from cinegan_cli.stages.photo.read import read_photo
 from cinegan_cli.training.data import motions as motion_data
 from cinegan_cli.training.data.motions import Example, MotionSet, draw_arrows, placed, read_sets
 from cinegan_cli.training.data.synthetic import make_synthetic
+from cinegan_cli.training.run_folder import LOG
 from cinegan_cli.training.settings import LoopSettings, MotionSettings, SyntheticConfig
 from cinegan_cli.training.tasks.motion import motion_loss, train
+from cinegan_cli.training.tasks.seer import read_seer
+from cinegan_cli.training.tasks.seer_moves import targets
+from cinegan_cli.types import silent
 from tests.small_scene import invoke
 
 SIDE = 64
@@ -51,7 +57,7 @@ def example(dx: float = 0.04, dy: float = -0.01, sky: bool = True) -> Example:
 
 
 def settings(data: Path, work: Path, **changes: object) -> tuple[MotionSettings, LoopSettings]:
-    motion = MotionSettings(data=(data,), out=work / "motion.safetensors", side=SIDE, width=0.34)
+    motion = MotionSettings(data=(data,), out=work / "motion.safetensors", side=SIDE, width=0.34, form="compact")
     loop = LoopSettings(
         work=work / "run", steps=60, batch=4, log_every=1, sample_every=30, device="cpu", threads=1, ema=0.9
     )
@@ -218,11 +224,12 @@ def test_a_tiny_run_of_the_papers_form_learns(data: Path, tmp_path: Path) -> Non
 def test_the_command_saves_its_configuration(data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     places = f"--data {data} --work {tmp_path / 'run'} --out {tmp_path / 'm.safetensors'}"
     outcome = invoke(
-        f"train motion {places} --steps 1 --batch 1 --side 64 --width 0.34 --threads 1 --device cpu", capfd
+        f"train motion {places} --form compact --steps 1 --batch 1 --side 64 --width 0.34 --threads 1 --device cpu",
+        capfd,
     )
     assert outcome.status == ExitStatus.OK, outcome.stderr
     assert json.loads((tmp_path / "run" / "config.json").read_text())["data"] == [str(data)]
-    again = invoke(f"train motion {places} --steps 1 --side 64", capfd)
+    again = invoke(f"train motion {places} --form compact --steps 1 --side 64", capfd)
     assert again.status == ExitStatus.USAGE
     assert "--resume" in again.stderr
 
@@ -231,3 +238,29 @@ def test_a_side_that_does_not_fit_is_refused(data: Path, tmp_path: Path) -> None
     motion, loop = settings(data, tmp_path, side=100)
     with pytest.raises(UsageError, match=r"--side .*\b32\b.*\b100\b"):
         train(motion, loop, progress=lambda *_: None)
+
+
+def test_the_seers_moves_learn_a_field_and_nothing_else_changes(data: Path, tmp_path: Path) -> None:
+    net = Seer(SeerConfig(side=64))
+    start = tmp_path / "start.safetensors"
+    packed = {f"0.{name}": value for name, value in pack(net.state_dict()).items()}
+    write_bundle(start, Bundle("seer", {"members": 1, "network": net.config.as_dict()}, packed))
+    motion, loop = settings(data, tmp_path, form="seer", start=start, learning_rate=5e-3)
+    made = train(motion, loop, progress=silent)
+    with (loop.work / LOG).open(newline="") as file:
+        losses = [float(row["motion"]) for row in csv.DictReader(file)]
+    assert np.mean(losses[-10:]) < 0.85 * np.mean(losses[:10])
+    before, after = read_seer(start).state_dict(), read_seer(made).state_dict()
+    changed = {name.split(".")[0] for name in before if not torch.allclose(before[name], after[name], atol=1e-3)}
+    assert changed == {"moves"}
+
+
+def test_targets_of_the_seer_are_headings_and_paces() -> None:
+    crop = MotionSet([[example(0.04, 0.0)]], SIDE, 0.0).crop(np.random.default_rng(0))
+    goal = targets(crop)
+    there = goal[5] > 0
+    assert there.any()
+    assert goal[0][there] == pytest.approx(1.0, abs=1e-2), "skies are turned to the right"
+    assert np.abs(goal[1][there]).max() < 0.05
+    assert set(np.unique(goal[5])) <= {0.0, 0.5}, "which way a sky goes is not told"
+    assert np.exp(np.median(goal[4][there])) == pytest.approx(0.04, rel=0.6)

@@ -1,5 +1,6 @@
 """Data sets for training: made from clips, photos or nothing, and read back."""
 
+from cinegan_cli.training.data.arrows import Arrow, read_arrows
 from cinegan_cli.training.data.augment import augment
 from cinegan_cli.training.data.collect import gather
 from cinegan_cli.training.data.folder import MANIFEST, Tell, read_manifest, unheard
@@ -19,6 +20,7 @@ from cinegan_cli.training.data.synthetic import make_synthetic
 
 __all__ = [
     "MANIFEST",
+    "Arrow",
     "Collected",
     "Example",
     "MotionCrop",
@@ -34,6 +36,7 @@ __all__ = [
     "make_synthetic",
     "merged",
     "motion_targets",
+    "read_arrows",
     "read_examples",
     "read_labels",
     "read_manifest",

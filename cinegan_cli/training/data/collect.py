@@ -20,7 +20,8 @@ from cinegan_cli.config import FRAME_RATE_OF_FILES, RunConfig
 from cinegan_cli.errors import CineganError, InputError, one_line
 from cinegan_cli.session import Session
 from cinegan_cli.stages.video import open_clip, reduced
-from cinegan_cli.training.data.drawn import ARROWS, drawn_sample, read_shared
+from cinegan_cli.training.data.arrows import ARROWS, read_arrows
+from cinegan_cli.training.data.drawn import drawn_sample
 from cinegan_cli.training.data.fields import read_field
 from cinegan_cli.training.data.folder import (
     FIELDS,
@@ -38,7 +39,7 @@ from cinegan_cli.training.data.folder import (
     unheard,
 )
 from cinegan_cli.training.data.from_videos import REJECTED, measure_clip, window_row, window_sample
-from cinegan_cli.training.data.labels import read_any
+from cinegan_cli.training.data.labels import merged, read_any
 from cinegan_cli.training.data.motions import is_motion_set, split_kinds
 from cinegan_cli.training.data.sources import Found, Source, find_motions, rows_of, stamp_of
 from cinegan_cli.training.settings import VideosConfig
@@ -196,20 +197,20 @@ def _of_drawing(source: Source, session: Session) -> MotionSample:
     assert source.drawing is not None
     photo = _smaller(read_picture(source.shown), DRAWN_SIDE)
     size = photo.shape[1], photo.shape[0]
-    regions = None
+    arrows = None
     if source.drawing.name == ARROWS:
-        regions = read_shared(source.drawing, stamp_of(source.drawing))[source.shown.stem]
+        arrows = read_arrows(source.drawing, stamp_of(source.drawing))[source.shown.stem]
     labels = None
     if source.mask is not None:
         labels = _labels(source.mask, size, source.mask)
-    elif regions is None:
+    elif arrows is None:
         try:
             labels = _labels(source.drawing, size, source.drawing)
         except InputError:  # it holds arrows alone
             labels = None
     if labels is not None:
         labels = _told_apart(labels, photo, session)
-    return drawn_sample(photo, labels, source.drawing, regions, session)
+    return drawn_sample(photo, labels, source.drawing, arrows, session)
 
 
 def _told_apart(labels: Pixels, photo: Pixels, session: Session) -> Pixels:
@@ -229,7 +230,7 @@ def _sky_or_water(photo: Pixels, session: Session) -> Pixels:
 
 def _labels(path: Path, size: tuple[int, int], shown: Path) -> Pixels:
     """Labels of a mask at `size` (width, height). Raises InputError, also where it has another shape."""
-    labels = read_any(path)[0]
+    labels = merged(read_any(path)[0])
     require_aspect(path, (labels.shape[1], labels.shape[0]), shown, size)
     return np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)
 

@@ -1,12 +1,10 @@
 """Photos with masks, kinds and arrows for the seer: what the labels say, and what the arrows add to them.
 
-`arrows.json` beside the manifest holds for each photo regions with a kind and arrows (one second's travel in
-thousandths of the photo's width). Labels that only say sky or water get the kind of the nearest arrow.
+Labels that only say sky or water get the kind of the nearest arrow.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,10 +14,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinegan_cli.errors import InputError
+from cinegan_cli.training.data.arrows import ARROWS, Arrow, read_arrows
 from cinegan_cli.training.data.augment import augment_placed
 from cinegan_cli.training.data.folder import Tell, unheard
 from cinegan_cli.training.data.masks import Example, Pixels, read_examples, sky_of, water_of
+from cinegan_cli.training.data.sources import stamp_of
 from cinegan_cli.types import IGNORE, KINDS, LABEL_OF_KIND, SKY, STATIC, WATER
 
 Floats = npt.NDArray[Any]  # float32
@@ -53,10 +52,11 @@ def read_sights(
 
     Raises InputError for a manifest, label picture or arrows.json that cannot be read.
     """
-    arrows = read_arrows(data / "arrows.json")
+    drawn = data / ARROWS
+    arrows = read_arrows(drawn, stamp_of(drawn)) if drawn.is_file() else {}
     found = []
     for example in read_examples(data, annotations, side, tell=tell):
-        own = _arrows_of(arrows.get(example.name, {}), example.photo.shape[1])
+        own = _arrows_on(example, arrows.get(example.name, ()))
         labelled = bool((example.labels != IGNORE).any())
         if example.split == "test" or not (labelled or len(own.label)):
             continue
@@ -64,28 +64,14 @@ def read_sights(
     return found
 
 
-def read_arrows(path: Path) -> Mapping[str, Any]:
-    """What is known about each photo, by name; empty where there is no such file. Raises InputError."""
-    if not path.is_file():
-        return {}
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error}); repair it, or take it away") from error
-    if not isinstance(table, dict):
-        raise InputError(f"{path}: is no table of photos; each name must lead to its regions")
-    return table
-
-
-def _arrows_of(entry: Mapping[str, Any], width: int) -> Arrows:
-    """The arrows of one photo, on an example of `width` px: three points along each."""
+def _arrows_on(example: Example, drawn: Sequence[Arrow]) -> Arrows:
+    """The arrows of one photo, three points along each."""
+    width = example.photo.shape[1]
     rows = []
-    for region in entry.get("regions", ()):
-        label = LABELS[region["kind"]]
-        for x0, y0, x1, y1 in region["arrows"]:
-            for part in (0.0, 0.5, 1.0):
-                at = ((x0 + part * (x1 - x0)) * width / 1000, (y0 + part * (y1 - y0)) * width / 1000)
-                rows.append((*at, (x1 - x0) / 1000, (y1 - y0) / 1000, label, region.get("sure", 1.0)))
+    for arrow in drawn:
+        for part in (0.0, 0.5, 1.0):
+            at = (width * (a + part * b) for a, b in zip(arrow.start, arrow.travel, strict=True))
+            rows.append((*at, *arrow.travel, LABELS[arrow.kind], arrow.sure))
     table = np.asarray(rows, np.float32).reshape(-1, 6)
     return Arrows(table[:, :2], table[:, 2:4], table[:, 4].astype(np.uint8), table[:, 5])
 

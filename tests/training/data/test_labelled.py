@@ -197,7 +197,7 @@ def test_the_command_trains_on_a_folder_of_photos(
         picture(tmp_path / "my photos" / f"{n}.png", LABELS)
     (tmp_path / "my photos" / "5.png").write_text("hello")
     before = tree(tmp_path / "my photos")
-    run = "train mask --data 'my photos' --members 1 --side 64 --steps 2 --batch 2 --device cpu --sample-every 0"
+    run = "train mask --data 'my photos' --held-out 0 --side 64 --steps 2 --batch 2 --device cpu --sample-every 0"
     outcome = invoke(f"{run} --work run --out mask.safetensors", capfd)
     assert outcome.status == ExitStatus.OK, outcome.stderr
     assert (tmp_path / "mask.safetensors").is_file()
