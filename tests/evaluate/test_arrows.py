@@ -174,7 +174,6 @@ def test_the_command_finds_the_motion_that_the_arrows_were_drawn_by(
         "no JSON",
         "[]",
         '{"a": 1}',
-        '{"a": {"regions": [{"kind": "sea", "arrows": []}]}}',
         '{"a": {"regions": [{"kind": "soup", "sure": 1, "arrows": []}]}}',
         '{"a": {"regions": [{"kind": "sea", "sure": 1, "arrows": [[1, 2, 3]]}]}}',
         '{"a": {"regions": [{"kind": "sea", "sure": 1, "arrows": [[1, 2, 1, 2]]}]}}',

@@ -33,9 +33,14 @@ class Arrow:
     travel: tuple[float, float]
 
 
+def read_arrows(path: Path) -> Mapping[str, tuple[Arrow, ...]]:
+    """The arrows of each photo by its name without suffix. Raises InputError."""
+    return _read(path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
 @lru_cache(maxsize=8)
-def read_arrows(path: Path, stamp: str = "") -> Mapping[str, tuple[Arrow, ...]]:
-    """The arrows of each photo by its name without suffix; read again for another `stamp`. Raises InputError."""
+def _read(path: Path, changed: int) -> Mapping[str, tuple[Arrow, ...]]:
+    """What the file holds since it was `changed`."""
     try:
         photos = json.loads(read_text(path))
         return {

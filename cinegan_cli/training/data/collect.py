@@ -199,7 +199,7 @@ def _of_drawing(source: Source, session: Session) -> MotionSample:
     size = photo.shape[1], photo.shape[0]
     arrows = None
     if source.drawing.name == ARROWS:
-        arrows = read_arrows(source.drawing, stamp_of(source.drawing))[source.shown.stem]
+        arrows = read_arrows(source.drawing)[source.shown.stem]
     labels = None
     if source.mask is not None:
         labels = _labels(source.mask, size, source.mask)

@@ -18,7 +18,6 @@ from cinegan_cli.training.data.arrows import ARROWS, Arrow, read_arrows
 from cinegan_cli.training.data.augment import augment_placed
 from cinegan_cli.training.data.folder import Tell, unheard
 from cinegan_cli.training.data.masks import Example, Pixels, read_examples, sky_of, water_of
-from cinegan_cli.training.data.sources import stamp_of
 from cinegan_cli.types import IGNORE, KINDS, LABEL_OF_KIND, SKY, STATIC, WATER
 
 Floats = npt.NDArray[Any]  # float32
@@ -53,7 +52,7 @@ def read_sights(
     Raises InputError for a manifest, label picture or arrows.json that cannot be read.
     """
     drawn = data / ARROWS
-    arrows = read_arrows(drawn, stamp_of(drawn)) if drawn.is_file() else {}
+    arrows = read_arrows(drawn) if drawn.is_file() else {}
     found = []
     for example in read_examples(data, annotations, side, tell=tell):
         own = _arrows_on(example, arrows.get(example.name, ()))

@@ -256,7 +256,7 @@ def _with_arrows(files: Files, taken: set[Path]) -> list[Source]:
     """Photos that arrows are drawn for, but for those `taken`; labelme's own drawing wins over the shared file."""
     masks = Index(files.masks, MASK_ROLES, files.top)
     own = {(path.parent, path.stem): path for path in files.drawings if path.suffix.lower() == ".json"}
-    shared = {path: read_arrows(path, stamp_of(path)) for path in files.arrows}
+    shared = {path: read_arrows(path) for path in files.arrows}
     found = []
     for photo in files.photos:
         above = [path for path, names in shared.items() if photo.is_relative_to(path.parent) and photo.stem in names]
