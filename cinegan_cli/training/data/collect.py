@@ -41,7 +41,7 @@ from cinegan_cli.training.data.folder import (
 from cinegan_cli.training.data.from_videos import REJECTED, measure_clip, window_row, window_sample
 from cinegan_cli.training.data.labels import merged, read_any
 from cinegan_cli.training.data.motions import is_motion_set, split_kinds
-from cinegan_cli.training.data.sources import Found, Source, find_motions, rows_of, stamp_of
+from cinegan_cli.training.data.sources import Found, Source, find_motions, rows_of
 from cinegan_cli.training.settings import VideosConfig
 from cinegan_cli.types import IGNORE, MOVING, SKY, STATIC, WATER, Progress, silent
 

@@ -107,9 +107,7 @@ def kinds(folder: Path) -> Labels:
     values = LABELS.copy()
     values[:10], values[40:50], values[50:], values[30:36] = FOG, LAKE, FALLS, IGNORE
     picture(folder / "a_mask.png", values)
-    labels = LABELS.copy()
-    labels[30:36] = IGNORE
-    return labels
+    return values
 
 
 def labelme(folder: Path) -> Labels:
