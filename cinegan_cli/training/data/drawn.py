@@ -18,7 +18,7 @@ from cinegan_cli.session import Session
 from cinegan_cli.stages.mask import make_mask
 from cinegan_cli.stages.motion import Stroke, arrows_velocity, read_hints
 from cinegan_cli.training.data.arrows import Arrow
-from cinegan_cli.training.data.folder import MotionSample, Pixels
+from cinegan_cli.training.data.folder import MotionSample, Pixels, stored
 from cinegan_cli.types import IGNORE, SKY, STATIC, WATER, Photo
 
 LEAST_SURE = 0.5  # of a water's direction; a sky's is taken anyway, since training turns skies to one side
@@ -47,7 +47,7 @@ def drawn_sample(
     if not moves.any():
         raise InputError(f"{source}: no arrow of {picture.name} lies where sky or water is")
     kinds = np.where(moves, kinds, STATIC).astype(np.uint8)
-    field = (velocity / np.float32(FRAME_RATE_OF_FILES)).astype(np.float16)
+    field = stored(np.asarray(velocity / np.float32(FRAME_RATE_OF_FILES), np.float32))
     return MotionSample(photo, moves.astype(np.uint8) * np.uint8(255), field, kinds)
 
 
