@@ -4,12 +4,13 @@ from cinegan_cli.stages.motion.files import SUFFIXES, read_motion, write_motion
 from cinegan_cli.stages.motion.kinds import sky_cells
 from cinegan_cli.stages.motion.make import make_motion
 from cinegan_cli.stages.motion.network import ARROW_RADIUS, KIND, centred, mapped, scene_channels
-from cinegan_cli.stages.motion.picture import colour_wheel
+from cinegan_cli.stages.motion.picture import arrows_over_photo, colour_wheel
 
 __all__ = [
     "ARROW_RADIUS",
     "KIND",
     "SUFFIXES",
+    "arrows_over_photo",
     "centred",
     "colour_wheel",
     "make_motion",
