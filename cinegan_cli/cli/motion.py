@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     required=True,
     help="The field: .npy or .flo, px per frame at 30 fps; or a folder.",
 )
-@click.option("--picture", type=click.Path(path_type=Path), help="The field in colours: a .png.  [default: beside it]")
+@click.option("--picture", type=click.Path(path_type=Path), help="Arrows over the photo: a .png.  [default: beside it]")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @config_options(PhotoConfig, InversionConfig, MaskConfig, MotionConfig, RunConfig, rendering=False)
 @output_options
@@ -37,7 +37,7 @@ def motion(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write how PHOTO would move: a motion field, and a picture of it (hue is direction, saturation speed).
+    """Write how PHOTO would move: a motion field, and arrows over the photo in colours of kinds.
 
     For several photos, or a folder, --out is a folder of NAME_motion.npy (which `animate` takes up beside the photo),
     or a pattern such as fields/*.flo; fields that are there are kept.
@@ -60,18 +60,18 @@ def motion(
 
 
 def _picture_of(out: Path) -> Path:
-    return out.with_name(out.stem + "_colours.png")  # never the name of the photo
+    return out.with_name(out.stem + "_arrows.png")  # never the name of the photo
 
 
 def _write(photo: Path, config: Config, printer: Printer, session: Session) -> None:
     from cinegan_cli.scene import input_files, prepare
-    from cinegan_cli.stages.motion import colour_wheel, write_motion
+    from cinegan_cli.stages.motion import arrows_over_photo, write_motion
     from cinegan_cli.stages.video import require_free, write_pictures
 
     out, picture = config.video.out
     require_free((out, picture), config.video.overwrite, inputs=input_files(photo, config))
     scene = prepare(photo, config, session)
-    write_pictures({picture: colour_wheel(scene.motion).numpy()})
+    write_pictures({picture: arrows_over_photo(scene.photo, scene.mask, scene.motion).numpy()})
     try:
         write_motion(out, scene.motion)
     except OutputError:

@@ -12,7 +12,6 @@ from cinegan_cli.stages.motion.rivers import course
 from cinegan_cli.stages.motion.sea import swell
 from cinegan_cli.stages.motion.sky import drift
 from cinegan_cli.stages.motion.texture import Array, blur_inside
-from cinegan_cli.types import KINDS
 
 # thousandths of the picture's width per second, and the power of the nearness it grows with
 # (`docs/measurements.md`, Motion by kind)

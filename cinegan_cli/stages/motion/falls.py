@@ -21,10 +21,10 @@ def descent(ground: Ground) -> Array:
     """
     falling = (ground.share("falls") > 0.3).astype(np.float32)
     rows = np.arange(falling.shape[0], dtype=np.float32)[:, None] / ground.longer
-    weight = falling / (STIFF * ground.longer) ** 2
-    return (
-        downhill(diffuse(-(rows * falling)[None], weight, falling)[0], falling) + np.array([[[0.0]], [[0.5]]]) * falling
-    )
+    weight = falling * np.float32(1 / (STIFF * ground.longer) ** 2)
+    way = downhill(diffuse(-(rows * falling)[None], weight, falling)[0], falling)
+    way[1] += 0.5 * falling
+    return way
 
 
 def rush(ground: Ground) -> Array:

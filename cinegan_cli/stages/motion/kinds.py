@@ -57,7 +57,7 @@ class Ground:
     @property
     def longer(self) -> int:
         """Cells along the longer side."""
-        return max(self.inside.shape)
+        return int(max(self.inside.shape))
 
 
 def ground_of(photo: Photo, mask: Mask, asked: tuple[str, ...], width: int, height: int) -> Ground:
@@ -106,8 +106,8 @@ def cleaned(seen: Array, inside: Array) -> Array:
     water = 1.0 - share_of(shares, *AIR)
     count, regions = cv2.connectedComponents(((water > 0.5) & (inside > 0)).astype(np.uint8))
     for family in FAMILIES:
-        votes = np.bincount(regions.ravel(), share_of(shares, *family).ravel(), count)
-        votes /= np.maximum(np.bincount(regions.ravel(), water.ravel(), count), 1e-6)
+        whole = np.maximum(np.bincount(regions.ravel(), water.ravel(), count), 1e-6)
+        votes = np.asarray(np.bincount(regions.ravel(), share_of(shares, *family).ravel(), count) / whole)
         votes[0] = 1.0
         shares[[KINDS.index(kind) for kind in family]] *= (0.05 + 0.95 * votes[regions]).astype(np.float32)
     shares /= np.maximum(shares.sum(0), 1e-6)
@@ -214,7 +214,7 @@ def horizon_of(shares: Array) -> float:
     Water up to the upper border is seen from above: its horizon lies over the picture. Without water: where the sky
     ends.
     """
-    height, width = shares.shape[1:]
+    height, width = int(shares.shape[1]), int(shares.shape[2])
     water = np.flatnonzero((share_of(shares, *PLANE) > 0.5).sum(1) > 0.01 * width)
     sky = np.flatnonzero((share_of(shares, *AIR) > 0.5).sum(1) > 0.02 * width)
     end = float(sky[-1]) if sky.size else 0.0

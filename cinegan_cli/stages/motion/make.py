@@ -87,7 +87,7 @@ def ripple(ground: Ground, water: str, *, steered: bool) -> NDArray[np.float32]:
     wet = ground.inside - ground.share(*AIR)
     if water == "auto":
         wet = ground.share("lake", "reflection") + ground.share("sea") * np.clip(1.0 - 2.0 * ground.nearness, 0, 1)
-    return np.clip(filled(wet[None], ground.inside)[0], 0, 1)
+    return np.asarray(np.clip(filled(wet[None], ground.inside)[0], 0, 1), np.float32)
 
 
 def _found(
@@ -103,7 +103,7 @@ def _found(
     default = default_velocity(ground, width, height)
     if config.motion_network is not None:
         shares = _shares(photo, mask, ground)
-        moving = sum(shares)
+        moving = shares[0] + shares[1]
         speed = float((np.hypot(*default.numpy()) * moving).sum() / max(float(moving.sum()), 1e-6))
         net = read_motion_net(config.motion_network, session)
         return compact_velocity(net, photo.pixels_u8.numpy(), shares, None, speed)

@@ -1,4 +1,4 @@
-"""A motion field as a picture: hue is direction, saturation is speed, arrows show the way."""
+"""A motion field as a picture: arrows over the photo in the colours of kinds, or hue as direction."""
 
 from __future__ import annotations
 
@@ -10,10 +10,76 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cinegan_cli.types import Motion
+from cinegan_cli.types import KINDS, LABEL_OF_KIND, Mask, Motion, Photo
 
 Picture = NDArray[np.uint8]
+SIDE = 1280  # px of the longer side of the picture over the photo, at most
+COLOURS = {  # of the kinds, RGB
+    "sky": (90, 220, 90),
+    "fog": (220, 220, 120),
+    "lake": (110, 160, 255),
+    "sea": (60, 200, 255),
+    "surf": (255, 255, 255),
+    "river": (255, 90, 190),
+    "rapids": (210, 130, 255),
+    "falls": (255, 165, 50),
+    "reflection": (255, 90, 90),
+}
 SMALLEST_SIDE = 480  # small grids are enlarged, so that arrows and legend can be read
+
+
+def arrows_over_photo(photo: Photo, mask: Mask, motion: Motion) -> Tensor:
+    """RGB uint8 [h, w, 3], at most 1280 px: what moves where, how, and as what, over the photo, its still parts dimmed.
+
+    An arrow is half a second's travel, within limits; its colour is that of its kind, named in the legend with the
+    kind's median speed. Where kinds are not known arrows are white.
+    """
+    scale = min(1.0, SIDE / max(photo.size))
+    width, height = (max(2, round(side * scale)) for side in photo.size)
+    moving: Any = cv2.resize(mask.alpha.numpy(), (width, height), interpolation=cv2.INTER_AREA)
+    small: Any = cv2.resize(photo.pixels_u8.numpy(), (width, height), interpolation=cv2.INTER_AREA)
+    canvas = np.ascontiguousarray(small * (0.35 + 0.4 * moving[..., None]), np.uint8)
+    field = motion.velocity.detach().cpu().numpy() * (width / motion.velocity.shape[2])
+    kinds = np.zeros(field.shape[1:], np.uint8) if motion.kinds is None else motion.kinds.numpy()
+    spacing = max(width, height) / 36
+    for y in np.arange(spacing / 2, height, spacing):
+        for x in np.arange(spacing / 2, width, spacing):
+            row, column = int(y * field.shape[1] / height), int(x * field.shape[2] / width)
+            dx, dy = field[:, row, column]
+            length = float(np.hypot(dx, dy))
+            if moving[int(y), int(x)] > 0.3 and length > 0.02 * spacing:
+                drawn = np.clip(0.5 * length, 0.4 * spacing, 1.3 * spacing) / length
+                colour = _colour_of(int(kinds[row, column]))
+                _arrow(
+                    canvas, (x - dx * drawn / 2, y - dy * drawn / 2), (x + dx * drawn / 2, y + dy * drawn / 2), colour
+                )
+    if min(width, height) >= 160:
+        _name_kinds(canvas, kinds, np.hypot(*field) / width)
+    return torch.from_numpy(canvas)
+
+
+def _colour_of(label: int) -> tuple[int, int, int]:
+    return COLOURS.get(KINDS[LABEL_OF_KIND.index(label)], (255, 255, 255))
+
+
+def _arrow(canvas: Picture, tail: tuple[float, float], head: tuple[float, float], colour: tuple[int, int, int]) -> None:
+    """One arrow with a dark edge, so that it can be seen on anything."""
+    ends = [(round(float(x)), round(float(y))) for x, y in (tail, head)]
+    for ink, thick in (((0, 0, 0), 3), (colour, 1)):
+        cv2.arrowedLine(canvas, ends[0], ends[1], ink, thick, cv2.LINE_AA, 0, 0.35)
+
+
+def _name_kinds(canvas: Picture, kinds: NDArray[np.uint8], speed: NDArray[np.float32]) -> None:
+    """The kinds that are there, lower left, each in its colour with its median speed; `speed` in widths per second."""
+    labels = [label for label in np.unique(kinds) if label and (kinds == label).mean() > 0.002]
+    if not labels:
+        return
+    top = canvas.shape[0] - 22 * len(labels) - 8
+    canvas[top:, :230] = canvas[top:, :230] // 4
+    for line, label in enumerate(labels):
+        text = f"{KINDS[LABEL_OF_KIND.index(label)]}  {100 * np.median(speed[kinds == label]):.1f} % of width/s"
+        place = (8, top + 20 + 22 * line)
+        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, _colour_of(label), 1, cv2.LINE_AA)
 
 
 def colour_wheel(motion: Motion, *, arrows: bool = True) -> Tensor:

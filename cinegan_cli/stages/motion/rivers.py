@@ -19,6 +19,7 @@ from cinegan_cli.stages.motion.kinds import STREAM, Ground, regions_of
 from cinegan_cli.stages.motion.texture import Array
 
 Cells = NDArray[np.bool_]
+CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 FIRM = 1e3  # how firmly the height holds at an end, against 1 between neighbours
 NARROW = 0.5  # of the bed's width: a far end under this is where it comes from, above it is a bank
@@ -69,7 +70,8 @@ def _sloping(bed: Cells, foot: Cells, brink: Cells, heading: Array) -> Array:
     told = np.bincount(beds.ravel(), ((way * heading).sum(0) * sure).ravel(), count)
     heard = np.bincount(beds.ravel(), sure.ravel(), count) / np.bincount(beds.ravel(), minlength=count)
     held = np.bincount(beds.ravel(), (foot | brink).ravel(), count) > 0
-    return way * np.where((told < 0) & (heard > 0.2) & ~held, -1, 1)[beds]
+    sign = np.where((told < 0) & (heard > 0.2) & ~held, -1, 1)
+    return np.asarray(way * sign[beds], np.float32)
 
 
 def open_ends(bed: Cells, foot: Cells, brink: Cells) -> list[End]:
@@ -130,7 +132,7 @@ def _side(cells: Cells, column: int) -> Cells:
 
 
 def _lowest(bed: Cells) -> Cells:
-    return bed & (np.arange(bed.shape[0]) == np.flatnonzero(bed.any(1))[-1])[:, None]
+    return np.asarray(bed & (np.arange(bed.shape[0]) == np.flatnonzero(bed.any(1))[-1])[:, None])
 
 
 def far_end(bed: Cells, near: Cells) -> Cells:
@@ -138,7 +140,7 @@ def far_end(bed: Cells, near: Cells) -> Cells:
     rows = np.flatnonzero(bed.any(1))
     upper = bed & (np.arange(bed.shape[0]) <= rows[len(rows) // 10])[:, None]
     distance = cv2.distanceTransform((~near).astype(np.uint8), cv2.DIST_L2, 3)
-    return upper & (distance >= FAR * distance[upper].max())
+    return np.asarray(upper & (distance >= FAR * distance[upper].max()))
 
 
 def narrowness(bed: Cells) -> float:
@@ -148,12 +150,10 @@ def narrowness(bed: Cells) -> float:
 
 
 def farthest(bed: Cells, start: Cells) -> Cells:
-    """The cells of `bed` [h, w] that are last reached from `start`, going inside it."""
-    room, reached = bed.astype(np.uint8), (start & bed).astype(np.uint8)
-    cross = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
+    """The cells of `bed` [h, w] that are last reached from `start`, going inside it; `start` where that is all."""
+    room, reached, last = bed.astype(np.uint8), (start & bed).astype(np.uint8), start & bed
     while True:
-        grown = cv2.dilate(reached, cross) & room
+        grown = np.asarray(cv2.dilate(reached, CROSS)) * room
         if (grown == reached).all():
-            return (start & bed) if not (bed & ~start).any() else last
-        last = grown > reached
-        reached = grown
+            return last
+        last, reached = np.asarray(grown > reached), grown
