@@ -175,7 +175,7 @@ def _times(labels: NDArray[np.uint8]) -> int:
     """How often a photo comes up in a turn: water is rarer than sky, fast water rarest."""
     fast = np.isin(labels, (RIVER, RAPIDS, FALLS)).any()
     water = bool(((labels >= WATER) & (labels != IGNORE)).mean() > 0.05)
-    return 3 if fast else 2 if water else 1
+    return 5 if fast else 2 if water else 1
 
 
 def installed_backbone(variant: str) -> Path:

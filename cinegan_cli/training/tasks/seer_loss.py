@@ -14,7 +14,7 @@ from cinegan_cli.types import IGNORE, KINDS, LABEL_OF_KIND, LAKE, MOVING, REFLEC
 _SMOOTH = 5.0  # cells added to both sides of the soft IoU, so that absent classes do not dominate
 _MOTION = 0.5  # weight of heading, axis and pace together
 _COARSE = 0.3
-_WEIGHT = {"river": 2.0, "rapids": 2.5, "falls": 2.0, "surf": 1.5, "fog": 1.5, "reflection": 1.5}  # rare kinds
+_WEIGHT = {"river": 2.5, "rapids": 3.0, "falls": 3.5, "surf": 1.5, "fog": 1.5, "reflection": 1.5}  # rare kinds
 
 
 def allowed_kinds() -> Tensor:
