@@ -18,7 +18,7 @@ GRID_SIDE = 512  # longest side of the grid of everything but files; the release
 
 
 def grid_size(width: int, height: int, most: int = GRID_SIDE) -> tuple[int, int]:
-    """(w, h) of the grid for a picture of `width` x `height` px: `most` on the longer side or less, cells near square."""
+    """(w, h) of the grid for a picture of `width` x `height` px: at most `most` on the longer side, square cells."""
     scale = min(1.0, most / max(width, height))
     return max(2, round(width * scale)), max(2, round(height * scale))
 

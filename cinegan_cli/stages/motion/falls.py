@@ -20,9 +20,9 @@ def descent(ground: Ground) -> Array:
     The gradient of a height that is that of the picture's rows, evened out across each fall: nothing crosses its sides.
     """
     falling = (ground.share("falls") > 0.3).astype(np.float32)
-    rows = np.arange(falling.shape[0], dtype=np.float32)[:, None] / ground.longer
+    rows = np.arange(falling.shape[0], dtype=np.float32)[:, None] / np.float32(ground.longer)
     weight = falling * np.float32(1 / (STIFF * ground.longer) ** 2)
-    way = downhill(diffuse(-(rows * falling)[None], weight, falling)[0], falling)
+    way = downhill(diffuse(np.asarray(-(rows * falling)[None], np.float32), weight, falling)[0], falling)
     way[1] += 0.5 * falling
     return way
 

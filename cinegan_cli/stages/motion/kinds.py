@@ -174,13 +174,13 @@ def overridden(shares: Array, inside: Array, text: str, photo: Photo) -> Array:
     KIND alone is for all sky, or for all water, whichever it belongs to; for all that moves where there is none.
     Raises UsageError.
     """
-    word, _, place = text.partition("@")
+    word, at, place = text.partition("@")
     if word not in KINDS[1:]:
         raise UsageError(
             f"--kind {text}: must be one of {', '.join(KINDS[1:])}, or one of them with a place: falls@X,Y"
         )
     kinds = leading(shares, inside)
-    if place:
+    if at:
         _, patches = cv2.connectedComponents((kinds == kinds[_cell(text, place, photo, kinds)]).astype(np.uint8))
         area = patches == patches[_cell(text, place, photo, kinds)]
     else:

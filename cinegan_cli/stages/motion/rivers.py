@@ -68,7 +68,7 @@ def _sloping(bed: Cells, foot: Cells, brink: Cells, heading: Array) -> Array:
     way = downhill(diffuse(target[None], firm, bed.astype(np.float32))[0], bed.astype(np.float32))
     sure = np.hypot(*heading) > SURE
     told = np.bincount(beds.ravel(), ((way * heading).sum(0) * sure).ravel(), count)
-    heard = np.bincount(beds.ravel(), sure.ravel(), count) / np.bincount(beds.ravel(), minlength=count)
+    heard = np.bincount(beds.ravel(), sure.ravel(), count) / np.maximum(np.bincount(beds.ravel(), minlength=count), 1)
     held = np.bincount(beds.ravel(), (foot | brink).ravel(), count) > 0
     sign = np.where((told < 0) & (heard > 0.2) & ~held, -1, 1)
     return np.asarray(way * sign[beds], np.float32)
@@ -153,7 +153,7 @@ def farthest(bed: Cells, start: Cells) -> Cells:
     """The cells of `bed` [h, w] that are last reached from `start`, going inside it; `start` where that is all."""
     room, reached, last = bed.astype(np.uint8), (start & bed).astype(np.uint8), start & bed
     while True:
-        grown = np.asarray(cv2.dilate(reached, CROSS)) * room
+        grown = np.asarray(cv2.dilate(reached, CROSS), np.uint8) * room
         if (grown == reached).all():
             return last
         last, reached = np.asarray(grown > reached), grown
