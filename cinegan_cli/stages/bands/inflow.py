@@ -15,8 +15,10 @@ REACH = 0.18  # of the long side: what lies farther from the region stays as it 
 OVERLAP = 0.15  # where a place lies about as far from the region up the flow as down, both are blended
 
 
-def continue_inflow(layer: Tensor, known: Tensor, velocity: Tensor) -> Tensor:
-    """`layer` [3, H, W] with its texture carried on where `known` [H, W] is 0, as far as the flow soon passes there.
+def continue_inflow(layer: Tensor, known: Tensor, hidden: Tensor, velocity: Tensor) -> Tensor:
+    """`layer` [3, H, W] with the texture of where `known` [H, W] is 1 carried on to where `hidden` [H, W] is 1.
+
+    Only as far as the flow soon passes there; between the two, beside the edge, the layer stays as it is.
 
     A place from which the flow [2, h, w] (grid px, any unit of time) runs into the known region after a length L, or
     came out of it, shows what lies L farther inside. The region's own texture then flows in, and it joins at the edge.
@@ -34,7 +36,7 @@ def continue_inflow(layer: Tensor, known: Tensor, velocity: Tensor) -> Tensor:
     out = layer
     for way, share in zip(ways, shares, strict=True):
         wanted = F.interpolate(share[None, None], (height, width), mode="bilinear", align_corners=False)[0]
-        wanted = wanted * (1 - known)
+        wanted = wanted * hidden
         region = (wanted[0] > 0).to(torch.uint8)
         offsets = torch.stack([way.offsets, way.offsets])
         mirrored = ops.joint_sample(layer, offsets, 0.0, region=region)
@@ -62,17 +64,20 @@ def _follow(field: Tensor, steps: int) -> _Way:
     ahead = torch.ones_like(length)
     here = _read(field, place)
     for step in range(1, 2 * steps + 1):
-        walks = torch.where(length.isinf(), step <= steps, step <= 2 * length)
+        part = (2 * length - (step - 1)).clamp(0, 1)  # of this step, that is left to go; infinite lengths: all of it
+        walks = (part > 0) & (length.isfinite() | (step <= steps))
         if not bool(walks.any()):
             break
-        there = place + here[:2] * ahead
+        there = place + here[:2] * ahead * part
         read = _read(field, there)
         within = read[2] > 0.5
-        back = length.isfinite() & ~within  # through the region and out again: turn round
+        back = walks & length.isfinite() & ~within  # through the region and out again: turn round
         goes = walks & ~back
-        ahead = torch.where(back & walks, -ahead, ahead)
+        enters = goes & within & length.isinf()
+        before = (0.5 - here[2]) / (read[2] - here[2]).clamp(min=1e-6)  # the part of the step that lies outside
+        length = torch.where(enters, step - 1 + before.clamp(0, 1), length)
+        ahead = torch.where(back, -ahead, ahead)
         place, here = torch.where(goes, there, place), torch.where(goes, read, here)
-        length = torch.where(goes & within & length.isinf(), float(step), length)
     lengths, offsets = torch.where(inside, 0.0, torch.inf), torch.zeros_like(field[:2])
     lengths[at[:, 0], at[:, 1]] = length
     offsets[:, at[:, 0], at[:, 1]] = torch.where(length.isinf(), 0.0, place - start)
