@@ -24,28 +24,16 @@ from cinegan_cli.files import read_text, written
 from cinegan_cli.pipeline import render
 from cinegan_cli.scene import prepare
 from cinegan_cli.session import Session
+from cinegan_cli.stages.motion import KIND_COLOURS, arrows_over_photo
 from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.stages.video import keep_inputs, write_pictures
 from cinegan_cli.systems import choose_system
-from cinegan_cli.types import Mask, Motion, Progress, Scene, silent
+from cinegan_cli.types import Progress, Scene, silent
 
 RECORD = "sheets.json"  # in the folder of the sheets: what they show, so that a stopped run is gone on with
 CELL = 282  # px: 7 beside one another are about 2000 px
 CHANGE = 3  # factor on the change of the frame at half the loop
-COLOURS = {
-    "static": GREY,
-    "sky": (80, 150, 255),
-    "fog": (190, 190, 255),
-    "lake": (0, 200, 170),
-    "sea": (0, 120, 160),
-    "surf": (255, 255, 120),
-    "river": (90, 230, 60),
-    "rapids": (255, 150, 0),
-    "falls": (255, 60, 60),
-    "reflection": (220, 90, 230),
-    "water": (0, 220, 110),
-    "moving": (255, 140, 0),
-}
+COLOURS = {**KIND_COLOURS, "static": (0, 0, 0), "water": (90, 160, 255), "moving": (200, 200, 200)}  # RGB, of labels
 COLUMNS = (
     Column("photo", "photo"),
     Column("sheet", "sheet"),
@@ -102,7 +90,7 @@ def look_at(path: Path, config: Config, session: Session) -> Row:
         cells.append(read_photo(path, config.photo).pixels_u8.numpy())
         scene = prepare(path, config, session)
         labels = _labels(scene)
-        cells += [tinted(scene, labels), arrows_over(cells[0], scene.motion, scene.mask)]
+        cells += [tinted(scene, labels), arrows_over_photo(scene.photo, scene.mask, scene.motion).numpy()]
         frames = _quarters(scene, config, session)
         change = np.abs(frames[1].astype(np.int16) - cells[0])
         cells += [*frames, np.clip(change * CHANGE, 0, 255).astype(np.uint8)]
@@ -126,24 +114,6 @@ def tinted(scene: Scene, labels: Labels) -> Frame:
     alpha = scene.mask.alpha.numpy()[:, :, None] * (labels > 0)[:, :, None]
     mixed = alpha * (pixels * np.float32(0.55) + colours[labels] * np.float32(0.45)) + (1 - alpha) * pixels * 0.6
     return np.asarray(mixed.round().clip(0, 255), np.uint8)
-
-
-def arrows_over(photo: Frame, motion: Motion, mask: Mask) -> Frame:
-    """The photo [H, W, 3] with about 20 arrows across where something moves, longer where it is faster."""
-    canvas = photo.copy()
-    height, width = photo.shape[:2]
-    rows, columns = motion.velocity.shape[1:]
-    field = motion.velocity.numpy() * np.array([width / columns, height / rows])[:, None, None]
-    top = max(float(np.quantile(np.hypot(*field), 0.99)), 1e-9)
-    step = max(photo.shape) / 20
-    for y in np.arange(step / 2, height, step):
-        for x in np.arange(step / 2, width, step):
-            if mask.alpha[int(y), int(x)] < 0.5:
-                continue
-            way = field[:, int(y * rows / height), int(x * columns / width)] * (1.4 * step / top)
-            end = (round(float(x + way[0])), round(float(y + way[1])))
-            cv2.arrowedLine(canvas, (round(float(x)), round(float(y))), end, (255, 40, 40), 2, cv2.LINE_AA, 0, 0.35)
-    return canvas
 
 
 def _labels(scene: Scene) -> Labels:

@@ -6,11 +6,12 @@ from cinegan_cli.stages.motion.hints import Stroke, arrows_velocity, read_hints
 from cinegan_cli.stages.motion.kinds import sky_cells
 from cinegan_cli.stages.motion.make import make_motion
 from cinegan_cli.stages.motion.network import ARROW_RADIUS, KIND, centred, mapped, scene_channels
-from cinegan_cli.stages.motion.picture import arrows_over_photo, colour_wheel
+from cinegan_cli.stages.motion.picture import KIND_COLOURS, arrows_over_photo, colour_wheel
 
 __all__ = [
     "ARROW_RADIUS",
     "KIND",
+    "KIND_COLOURS",
     "SUFFIXES",
     "Stroke",
     "arrows_over_photo",

@@ -14,7 +14,7 @@ from cinegan_cli.types import KINDS, LABEL_OF_KIND, Mask, Motion, Photo
 
 Picture = NDArray[np.uint8]
 SIDE = 1280  # px of the longer side of the picture over the photo, at most
-COLOURS = {  # of the kinds, RGB
+KIND_COLOURS = {  # RGB
     "sky": (90, 220, 90),
     "fog": (220, 220, 120),
     "lake": (110, 160, 255),
@@ -59,7 +59,7 @@ def arrows_over_photo(photo: Photo, mask: Mask, motion: Motion) -> Tensor:
 
 
 def _colour_of(label: int) -> tuple[int, int, int]:
-    return COLOURS.get(KINDS[LABEL_OF_KIND.index(label)], (255, 255, 255))
+    return KIND_COLOURS.get(KINDS[LABEL_OF_KIND.index(label)], (255, 255, 255))
 
 
 def _arrow(canvas: Picture, tail: tuple[float, float], head: tuple[float, float], colour: tuple[int, int, int]) -> None:
