@@ -1,4 +1,4 @@
-"""What the texture of a picture says about motion: orientation, coherence, whiteness, per cell of the motion grid."""
+"""What the texture of a picture says about motion: the direction of its streaks, per cell of the motion grid."""
 
 from __future__ import annotations
 
@@ -18,18 +18,11 @@ Array = NDArray[np.float32]
 @dataclass(frozen=True)
 class Texture:
     """All float32 [h, w]. `cos2`, `sin2`: the streaks' angle doubled, times the coherence (0 none to 1 parallel lines);
-    angle 0 = horizontal, 90 degrees = vertical, measured towards +y (down). `energy` is the mean squared gradient of
-    luminance per cell, luminance in [0, 1].
+    angle 0 = horizontal, 90 degrees = vertical, measured towards +y (down).
     """
 
     cos2: Array
     sin2: Array
-    energy: Array
-
-    @property
-    def coherence(self) -> Array:
-        """0 to 1."""
-        return np.hypot(self.cos2, self.sin2)
 
     @property
     def upright(self) -> Array:
@@ -56,19 +49,12 @@ def structure(luminance: Array, inside: Array, sigma: float) -> Texture:
     trace = xx + yy + 2e-3  # a floor: noise in flat areas has no orientation
     # the streak runs across the gradient: rotate by 90 degrees, so both doubled components change sign
     cos2, sin2 = np.asarray((yy - xx) / trace, np.float32), np.asarray(-2 * xy / trace, np.float32)
-    return Texture(cos2, sin2, np.asarray(blur((dx * dx + dy * dy) * sure, sigma) / norm, np.float32))
+    return Texture(cos2, sin2)
 
 
 def luminance_of(colours: Array) -> Array:
     """Rec. 601 luma [h, w] of [h, w, 3] (R, G, B)."""
     return np.asarray(colours @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
-
-
-def whiteness(colours: Array) -> Array:
-    """How much a colour [h, w, 3] (R, G, B in [0, 1]) is that of foam: bright and pale, 0 to 1, [h, w]."""
-    low, high = colours.min(-1), colours.max(-1)
-    pale = 1.0 - (high - low) / (high + 0.05)
-    return np.asarray(np.clip((low - 0.3) / 0.4, 0, 1) * np.clip((pale - 0.65) / 0.25, 0, 1), np.float32)
 
 
 def blur(image: Array, sigma: float) -> Array:
