@@ -334,7 +334,8 @@ def test_fast_gif_is_refused(tmp_path: Path) -> None:
 
 def test_odd_names(tmp_path: Path) -> None:
     stems = ["-y", "a b:c", "50%", "ünï", "A", "%03d", "a%d", "%s", "[0:v]{x}", "a'b", "pipe:1", "a#?&"]
-    for name in [f"{stem}{suffix}" for stem in stems for suffix in (".mp4", ".webm", ".GIF", ".webp", ".apng")]:
+    others = [f"{stem}{suffix}" for stem in ("-y", "50%", "%03d") for suffix in (".webm", ".GIF", ".webp", ".apng")]
+    for name in [*(f"{stem}.mp4" for stem in stems), *others]:
         write(loop_frames(), tmp_path / name, repeat=2)
         assert os.listdir(tmp_path) == [name]
         assert len(decoded(tmp_path / name)) == 2 * COUNT, name
