@@ -55,7 +55,6 @@ class _Way:
 
 def _follow(field: Tensor, steps: int) -> _Way:
     """Follow the unit vectors of `field` [3, h, w] (its last channel: how much is inside) into the region and on."""
-    h, w = field.shape[1:]
     inside = field[2] > 0.5
     near = F.max_pool2d(inside[None].to(field.dtype), 2 * steps + 1, stride=1, padding=steps)[0] > 0
     at = torch.nonzero(near & ~inside)  # [n, 2]: the others are known, or too far away
@@ -88,7 +87,9 @@ def _read(field: Tensor, place: Tensor) -> Tensor:
     """`field` [C, h, w] at `place` [2, n] in its cells; 0 beyond the picture: [C, n]."""
     h, w = field.shape[1:]
     at = torch.stack([(place[0] + 0.5) * 2 / w - 1, (place[1] + 0.5) * 2 / h - 1], dim=-1)
-    return F.grid_sample(field[None], at[None, None], mode="bilinear", padding_mode="zeros", align_corners=False)[0, :, 0]
+    return F.grid_sample(field[None], at[None, None], mode="bilinear", padding_mode="zeros", align_corners=False)[
+        0, :, 0
+    ]
 
 
 def _shares(down: _Way, up: _Way) -> tuple[Tensor, Tensor]:

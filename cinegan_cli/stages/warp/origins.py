@@ -47,9 +47,7 @@ def origins_of_frames(
     """Yield the origins of frame t = 0 … frames-1, on the motion's own grid; outside of `box` they are 0."""
     if config.warp == "backward":  # in a steady flow, a pixel's origin is where the reversed flow carries it
         motion = replace(motion, velocity=-motion.velocity)
-    steps = displacements(
-        motion, frames=frames, fps=fps, loop=config.loop, substeps=substeps, cycles=cycles, box=box
-    )
+    steps = displacements(motion, frames=frames, fps=fps, loop=config.loop, substeps=substeps, cycles=cycles, box=box)
     for d in steps:
         fields = (d.forward, d.backward) if d.weight > 0 else (d.forward,)
         if config.warp == "coordinates":
