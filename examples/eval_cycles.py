@@ -1,4 +1,4 @@
-"""How short cycles look: the first frame of each clip, with the mask and motion measured in it, against the clip itself.
+"""How short cycles look: the first frame of each clip, moved as was measured in it, against the clip itself.
 
 python examples/eval_cycles.py data/videos/*.mp4 [--max-side 640] [--cycles auto]
 
@@ -11,7 +11,6 @@ are in thousandths of the width per second. Clips that cannot be used (`cinegan 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations, islice
 from pathlib import Path
@@ -149,12 +148,15 @@ def measure(path: Path, arguments: argparse.Namespace) -> Row:
     return Row(path.stem, typical, cycles, meter.report(), drift, ours.half(config.render.fps), max(ours.strange))
 
 
-def rows(paths: Iterable[Path], arguments: argparse.Namespace) -> Iterable[Row]:
-    for path in paths:
-        try:
-            yield measure(path, arguments)
-        except InputError as error:
-            print(f"| {path.stem}: skipped, {error} |", flush=True)
+def row_of(path: Path, arguments: argparse.Namespace) -> Row | None:
+    """The row of a clip, printed; None where it cannot be used."""
+    try:
+        row = measure(path, arguments)
+    except InputError as error:
+        print(f"| {path.stem}: skipped, {error} |", flush=True)
+        return None
+    print(row.line(), flush=True)
+    return row
 
 
 def main() -> None:
@@ -168,10 +170,7 @@ def main() -> None:
     arguments = parser.parse_args()
     print("| clip | speed | cycles | texture | steps | seam | drift | half | strange | |")
     print("|---|---|---|---|---|---|---|---|---|---|")
-    found = []
-    for row in rows(arguments.clips, arguments):
-        print(row.line(), flush=True)
-        found.append(row)
+    found = [row for path in arguments.clips if (row := row_of(path, arguments)) is not None]
     print(f"{sum(not row.faults() for row in found)} of {len(found)} within all limits")
 
 

@@ -55,7 +55,6 @@ class _Way:
 
 def _follow(field: Tensor, steps: int) -> _Way:
     """Follow the unit vectors of `field` [3, h, w] (its last channel: how much is inside) into the region and on."""
-    h, w = field.shape[1:]
     inside = field[2] > 0.5
     near = F.max_pool2d(inside[None].to(field.dtype), 2 * steps + 1, stride=1, padding=steps)[0] > 0
     at = torch.nonzero(near & ~inside)  # [n, 2]: the others are known, or too far away

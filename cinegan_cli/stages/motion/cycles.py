@@ -124,12 +124,13 @@ def _patches(size: tuple[int, int] | torch.Size, aspect: float) -> Tensor:
 def _few_values(whole: Tensor, moving: Tensor) -> Tensor:
     """`whole` int64 [h, w] with few different numbers, none of them rare: those take that of their neighbours."""
     while True:
-        values, counts = whole[moving].unique(return_counts=True)
+        values, counts = torch.unique(whole[moving], return_counts=True)
         rare = int(counts.argmin())
-        if len(values) == 1 or len(values) <= MOST_VALUES and counts[rare] > LEAST_AREA * counts.sum():
+        if len(values) == 1 or (len(values) <= MOST_VALUES and counts[rare] > LEAST_AREA * counts.sum()):
             break
         near = (values - values[rare]).abs().float()
         near[rare] = torch.inf
         whole = torch.where(whole == values[rare], values[near.argmin()], whole)
     nearest = (whole[None] - values[:, None, None]).abs().argmin(0)  # also beyond the region
-    return values[nearest]
+    few: Tensor = values[nearest]
+    return few

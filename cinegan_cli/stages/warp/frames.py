@@ -79,14 +79,14 @@ def _contrasts(textures: tuple[Tensor, ...], part: Part, config: RenderConfig, k
     if not textures:
         return []
     if part.waves is not None:  # nothing else hides what sampling takes of the very finest
-        textures = (*textures[:-1], _laplacian(textures[-1]))
+        textures = (*textures[:-1], _sharpest(textures[-1]))
     found = measure_contrast(textures, part.region, part.moments(config))
     return [*found[:-1], replace(found[-1], kept=max(kept, LARGEST_LOSS))]
 
 
-def _laplacian(band: Tensor) -> Tensor:
-    """The second differences of [3, H, W], mirrored at the border."""
-    kernel = torch.tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]], device=band.device)
+def _sharpest(band: Tensor) -> Tensor:
+    """The finest of [3, H, W]: between the band itself and its second differences; mirrored at the border."""
+    kernel = torch.tensor([[0.0, 1.0, 0.0], [1.0, -5.0, 1.0], [0.0, 1.0, 0.0]], device=band.device)
     return F.conv2d(F.pad(band[:, None], (1, 1, 1, 1), mode="reflect"), kernel[None, None])[:, 0]
 
 
@@ -97,7 +97,7 @@ def _sample_part(
     origins: Origins,
     contrasts: list[Contrast],
 ) -> Tensor:
-    """The formula at the top of this file, times the part's weight: coarse to fine, each band adds to those under it."""
+    """The formula at the top of this file, times the part's weight: coarse to fine, each adds to what is under it."""
     base, finest = None, part.weight
     if contrasts:
         width = picture.shape[2]

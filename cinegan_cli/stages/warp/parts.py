@@ -73,7 +73,7 @@ def parts_of(motion: Motion, region: Tensor, config: RenderConfig) -> list[Part]
     grid = motion.velocity.shape[1:]
     cycles = torch.ones(grid, dtype=torch.int64) if motion.cycles is None else motion.cycles
     ripple = torch.zeros(grid) if motion.ripple is None else motion.ripple
-    values = cycles.unique().tolist()
+    values = torch.unique(cycles).tolist()
     if len(values) == 1 and not bool((ripple > 0).any()):
         return [Part(motion, region, values[0])]
     motion = _coarser(motion)

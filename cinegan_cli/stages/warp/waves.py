@@ -21,7 +21,7 @@ from torch import Tensor
 from cinegan_cli.stages.warp.origins import Origins
 from cinegan_cli.types import Motion
 
-# length (of the width, nearest to the viewer), height (of its length), degrees off the way to the viewer, seconds a turn
+# length (of the width, where nearest), height (of its length), degrees off the way to the viewer, seconds a turn
 WAVES = (
     (0.110, 0.020, 12.0, 2.7),
     (0.071, 0.024, -21.0, 2.0),
