@@ -211,6 +211,7 @@ REFUSED = [
     ({"blend": "linear", "loop": "pingpong"}, "pyramid", "--loop flow or crossfade"),
     ({"blend": "linear", "mode": "deep"}, "stylecinegan", "--mode bands"),
     ({"fill": "paper", "warp": "backward"}, "pyramid", "--warp coordinates or splat or rgb"),
+    ({"cycles": "3", "warp": "rgb"}, "pyramid", "--warp coordinates or backward"),
     ({"strength": 0.5}, "pyramid", "--target"),
     ({"cycle": True}, "pyramid", "--target"),
     ({"quality": 50, "out": "frames/%d.png"}, "pyramid", ".mp4"),
