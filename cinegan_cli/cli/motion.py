@@ -60,7 +60,7 @@ def motion(
 
 
 def _picture_of(out: Path) -> Path:
-    return out.with_name(out.stem + "_arrows.png")  # never the name of the photo
+    return out.with_name(out.stem + "_colours.png")  # never the name of the photo
 
 
 def _write(photo: Path, config: Config, printer: Printer, session: Session) -> None:

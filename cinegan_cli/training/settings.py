@@ -100,6 +100,9 @@ class SeerSettings:
         metavar="FILE",
     )
     start: Path | None = setting(None, "Earlier seer to go on from.", metavar="FILE", unless="backbone")
+    average: tuple[Path, ...] = setting(
+        (), "Seer whose weights are averaged with the result, such as --start's. Repeatable.", metavar="FILE"
+    )
     side: int = setting(320, "Long side of the network's input, in pixels.", minimum=64, maximum=2048)
     held_out: int = setting(12, "One photo in so many is not learned, to judge by; 0 for none.", minimum=0)
     learning_rate: float = setting(1.5e-3, "Peak learning rate; warms up, then falls along a cosine.", minimum=0.0)

@@ -19,7 +19,7 @@ from cinegan_cli.ops import side_by_side
 from cinegan_cli.session import Session
 from cinegan_cli.types import Sight
 
-_SCALES = (1.0, 1.25)  # sizes over the network's own
+_SCALES = (1.0, 1.6)  # sizes over the network's own
 SEER = "seer"  # kind of its weights file
 WEIGHTS = Path(__file__).parents[2] / "weights" / "seer.safetensors"
 

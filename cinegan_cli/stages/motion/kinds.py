@@ -32,7 +32,7 @@ class Ground:
     """What the rules of motion know, on a grid of cells; float32 [h, w] unless said otherwise.
 
     `inside` is 1 where it moves; `shares` [10, h, w] are those of `KINDS` there, smooth, adding up to 1. `heading`,
-    `axis` [2, h, w] and `pace` are the seer's (`types.Sight`), 0 where nobody looked. `horizon` is the row where level
+    `axis` [2, h, w] are the seer's (`types.Sight`), 0 where nobody looked. `horizon` is the row where level
     ground vanishes, `nearness` in (0, 1] falls from 1 in the bottom row towards it.
     """
 
@@ -40,7 +40,6 @@ class Ground:
     shares: Array
     heading: Array
     axis: Array
-    pace: Array
     luminance: Array
     horizon: float
     nearness: Array
@@ -65,11 +64,11 @@ def ground_of(photo: Photo, mask: Mask, asked: tuple[str, ...], width: int, heig
     colours = reduced(photo.pixels_u8.numpy(), width, height).astype(np.float32) / 255.0
     luminance = luminance_of(colours)
     inside = (reduced(mask.alpha.numpy(), width, height) > 0.1).astype(np.float32)
-    seen = np.zeros((5, height, width), np.float32)
+    seen = np.zeros((4, height, width), np.float32)
     if mask.sight is None:
         shares = guess(mask, inside, luminance)
     else:
-        sight = torch.cat([mask.sight.kinds, mask.sight.heading, mask.sight.axis, mask.sight.pace[None]]).numpy()
+        sight = torch.cat([mask.sight.kinds, mask.sight.heading, mask.sight.axis]).numpy()
         layers = np.stack([reduced(layer, width, height) for layer in sight]).astype(np.float32)
         shares, seen = cleaned(layers[:10], inside), layers[10:]
     for text in asked:
@@ -78,7 +77,7 @@ def ground_of(photo: Photo, mask: Mask, asked: tuple[str, ...], width: int, heig
     horizon = horizon_of(shares)
     rows = np.clip((np.arange(height, dtype=np.float32) - horizon) / (height - 1 - horizon), 0.03, 1.0)
     nearness = np.repeat(rows[:, None], width, axis=1).astype(np.float32)
-    return Ground(inside, shares, seen[:2], seen[2:4], seen[4], luminance, horizon, nearness)
+    return Ground(inside, shares, seen[:2], seen[2:], luminance, horizon, nearness)
 
 
 def share_of(shares: Array, *kinds: str) -> Array:

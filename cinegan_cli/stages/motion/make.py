@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -39,7 +40,7 @@ def make_motion(
     """The steady flow of what the mask lets move, defined and smooth over the whole picture.
 
     From, in this order: `--motion` (a file), `--motion-network` (which heeds arrows), `--arrow` and `--hints`, the
-    networks that `find_networks` gives ("sky", "water"), or the default made from the picture; `--direction` turns
+    networks that `find_networks` gives ("sky", "water"), or the default made from kinds; `--direction` turns
     what was found without arrows. Then slowed where the mask is grey, extended beyond it
     (`docs/spec/stylecinegan.md`, section 3.6) and scaled by `--speed`. Raises UsageError for options that contradict
     each other or lie outside the picture, InputError for files that are not what they should be, ModelMissingError for
@@ -65,12 +66,15 @@ def make_motion(
             velocity, provenance = _towards(velocity, config.direction), "given"
         velocity = _held(velocity, strokes, photo)
     velocity = extend(velocity, mask.alpha) * config.speed
-    grid = (velocity.shape[2], velocity.shape[1])
-    waves = ripple(ground, config.water, steered=provenance == "given")
-    return Motion(
-        velocity.contiguous(),
-        provenance,
-        notices,
+    return _described(Motion(velocity.contiguous(), provenance, notices), ground, config.water)
+
+
+def _described(motion: Motion, ground: Ground, water: str) -> Motion:
+    """The motion with what is known of the ground, on the motion's own grid."""
+    grid = (motion.velocity.shape[2], motion.velocity.shape[1])
+    waves = ripple(ground, water, steered=motion.provenance == "given")
+    return replace(
+        motion,
         ripple=torch.from_numpy(reduced(waves, *grid)),
         nearness=torch.from_numpy(reduced(ground.nearness, *grid)),
         kinds=torch.from_numpy(cv2.resize(ground.labels, grid, interpolation=cv2.INTER_NEAREST)),

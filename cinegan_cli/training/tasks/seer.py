@@ -41,7 +41,7 @@ def train(settings: SeerSettings, loop: LoopSettings, *, progress: Progress, tel
 
     Raises InputError when the data or the encoder's weights cannot be read, OutputError where a result cannot be made.
     """
-    require_places(settings.out, loop.work, KIND, inputs=(settings.backbone, settings.start))
+    require_places(settings.out, loop.work, KIND, inputs=(settings.backbone, settings.start, *settings.average))
     device = set_up(loop)
     return run(SeerTask(settings, loop, device, tell=tell), loop, config=settings, progress=progress)
 
@@ -161,7 +161,9 @@ class SeerTask:
         net = averages["net"]
         assert isinstance(net, Seer)
         header = {"members": 1, "network": net.config.as_dict(), "steps": self.loop.steps, "licence": "Apache-2.0"}
-        packed = {f"0.{name}": value for name, value in pack(net.state_dict()).items()}
+        states = [net.cpu().state_dict(), *(read_seer(path).state_dict() for path in self.settings.average)]
+        mean = {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
+        packed = {f"0.{name}": value for name, value in pack(mean).items()}
         write_bundle(self.settings.out, Bundle(KIND, header, packed))
         return self.settings.out
 
