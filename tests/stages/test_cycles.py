@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cinegan_cli import ops
 from cinegan_cli.config import Config, RenderConfig
 from cinegan_cli.errors import UsageError
 from cinegan_cli.measure.loop import measure_loop
 from cinegan_cli.stages.bands.layer import dequantise, moving_layer, texture_kept
 from cinegan_cli.stages.bands.pyramid import pyramid
-from cinegan_cli.stages.displacement import displacements
+from cinegan_cli.stages.displacement import SNAPSHOTS, displacements
 from cinegan_cli.stages.frames import composite, matte
 from cinegan_cli.stages.motion import with_cycles
 from cinegan_cli.stages.motion.cycles import MOST_VALUES, SHORTEST, cycles_of
@@ -174,3 +175,24 @@ def test_each_part_is_rendered_where_it_is_seen() -> None:
     assert bool((left[:, :110] > right[:, :110]).all())
     assert bool((left[:, 146:] < right[:, 146:]).all())
     assert all(part.box is not None and part.box.right - part.box.left < 80 for part in parts)
+
+
+@pytest.mark.parametrize("frames", [240, 960])
+def test_memory_does_not_grow_with_the_loop(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Live fields: the snapshots of one cycle at a time, and a few at hand."""
+    live = [0, 0]
+    original = ops.advect
+
+    class Field(Tensor):
+        def __del__(self) -> None:
+            live[0] -= 1
+
+    def counted(velocity: Tensor, displacement: Tensor) -> Tensor:
+        live[0] += 1
+        live[1] = max(live)
+        return original(velocity.as_subclass(Tensor), displacement.as_subclass(Tensor)).as_subclass(Field)
+
+    monkeypatch.setattr(ops, "advect", counted)
+    for _ in displacements(falls(0.1, 4, 6), frames=frames, fps=30.0, cycles=3):
+        pass
+    assert 0 < live[1] <= 3 * SNAPSHOTS
