@@ -16,10 +16,11 @@ from torch.nn import functional
 from cinegan_cli.config import Config
 from cinegan_cli.errors import UsageError
 from cinegan_cli.stages.bands import pull_push
-from cinegan_cli.types import Mask, Motion
+from cinegan_cli.types import FOG, SKY, Mask, Motion
 
 SIDE = 128  # cells on the long side of the grid on which the numbers are found
-TRAVEL, OF_SPEED, POWER = 0.14, 0.14, 0.35  # widths in one cycle, at so many widths per second; slower things: less
+TRAVEL, OF_SPEED, POWER = 0.16, 0.17, 0.4  # widths in one cycle, at so many widths per second; slower things: less
+SKY_SHARE = 2.0  # skies may travel so much farther: their large forms change, those of fast water stay
 EXTENT_SHARE = 0.5  # of the way that the flow has within the region
 SHORTEST = 0.35  # seconds of one cycle
 SHORTEST_TRAVEL = 0.01  # of the width: however small the region
@@ -71,6 +72,10 @@ def cycles_of(motion: Motion, mask: Mask, seconds: float) -> Tensor:
     fast = _mean(speed, moving * speed)  # weighted by itself: what is fast decides
     extent = _mean(_extent(velocity, moving > 0.5, height / width), moving)
     travel = TRAVEL * (fast / OF_SPEED).clamp(max=1) ** POWER
+    if motion.kinds is not None:
+        sky = (motion.kinds == SKY) | (motion.kinds == FOG)
+        share = functional.interpolate(sky[None, None].float().cpu(), cells, mode="area")[0, 0]
+        travel = travel * (1 + (SKY_SHARE - 1) * share)
     best = seconds * fast / torch.minimum(travel, EXTENT_SHARE * extent).clamp(min=SHORTEST_TRAVEL)
     best = pull_push(best[None], (moving > 0.5).float())[0]
     best = functional.interpolate(best[None, None], size, mode="bilinear")[0, 0]

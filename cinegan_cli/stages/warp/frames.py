@@ -68,8 +68,7 @@ def warped_frames(
         frame: Tensor | None = None
         for part, its_origins, its_contrasts, its_needed in zip(parts, origins, contrasts, needed, strict=True):
             coarser = list(zip(bands.levels, its_needed, strict=False))  # but for the finest
-            moved = _sample_part(picture, part, coarser, its_origins, its_contrasts)
-            frame = moved if frame is None else frame.add_(moved)
+            frame = part.add_to(frame, _sample_part(picture, part, coarser, its_origins, its_contrasts))
         assert frame is not None
         yield frame
 
@@ -97,14 +96,12 @@ def _sample_part(
     origins: Origins,
     contrasts: list[Contrast],
 ) -> Tensor:
-    """The formula at the top of this file, times the part's weight: coarse to fine, each adds to what is under it."""
-    base, finest = None, part.weight
+    """The formula at the top of this file, where the part is seen: coarse to fine, each adds to what is under it."""
+    base, finest = None, None
     if contrasts:
-        width = picture.shape[2]
-        widths = [*(band.shape[2] for band, _ in coarser[1:]), width]
+        widths = [*(band.shape[2] for band, _ in coarser[1:]), picture.shape[2]]
         gains = [contrast.gain(origins, width) for contrast, width in zip(contrasts, widths, strict=True)]
-        gains = [part.weighted(gain) for gain in (torch.ones_like(gains[-1]), *gains)]
         finest = gains[-1]
-        for (band, needed), gain in zip(coarser, gains[:-1], strict=True):
+        for (band, needed), gain in zip(coarser, [torch.ones_like(finest), *gains[:-1]], strict=True):
             base = ops.joint_sample(band, origins.offsets, origins.weight, gain=gain - finest, base=base, region=needed)
     return ops.joint_sample(picture, origins.offsets, origins.weight, gain=finest, base=base, region=part.region)

@@ -60,12 +60,17 @@ class Part:
         fps = MOMENTS / seconds
         return origins_of_frames(self.motion, config, frames=MOMENTS, fps=fps, substeps=MEASURING_STEPS, box=self.box)
 
-    def weighted(self, gain: Tensor) -> Tensor:
-        """A `gain` on any grid, times the weight."""
+    def add_to(self, frame: Tensor | None, moved: Tensor) -> Tensor:
+        """`moved` [3, H, W] as far as it is seen, added in place to what other parts have left in `frame`."""
         if self.weight is None:
-            return gain
-        resized = F.interpolate(gain[None, None], self.weight.shape, mode="bilinear", align_corners=False)
-        return resized[0, 0] * self.weight
+            return moved
+        shown = moved.mul_(upsampled(self.weight, self.region.shape))
+        return shown if frame is None else frame.add_(shown)
+
+
+def upsampled(weight: Tensor, size: tuple[int, ...]) -> Tensor:
+    """A weight on its coarse grid at the `size` (H, W) of a picture."""
+    return F.interpolate(weight[None, None], size, mode="bilinear", align_corners=False)[0, 0]
 
 
 def parts_of(motion: Motion, region: Tensor, config: RenderConfig) -> list[Part]:
@@ -83,14 +88,13 @@ def parts_of(motion: Motion, region: Tensor, config: RenderConfig) -> list[Part]
     seconds = config.frames / config.fps
     parts = []
     for value, weight in zip([*values, None], weights, strict=True):
-        upsampled = F.interpolate(weight[None, None], region.shape, mode="bilinear", align_corners=False)[0, 0]
-        seen = region * (upsampled > 0)
+        seen = region * (upsampled(weight, region.shape) > 0)
         if not bool(seen.any()):
             continue
         if value is None:
             parts.append(Part(motion, seen, weight=weight, waves=waves_of(motion, seen, seconds)))
             continue
-        within = F.interpolate(weight[None, None], grid, mode="bilinear", align_corners=False)[0, 0] > 0
+        within = upsampled(weight, grid) > 0
         parts.append(Part(_slowed(motion, within), seen, value, weight, _box(seen, grid)))
     return parts or [Part(motion, region)]
 
