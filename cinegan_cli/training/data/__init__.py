@@ -1,10 +1,10 @@
 """Data sets for training: made from clips, photos or nothing, and read back."""
 
 from cinegan_cli.training.data.augment import augment
+from cinegan_cli.training.data.collect import gather
 from cinegan_cli.training.data.folder import MANIFEST, Tell, read_manifest, unheard
 from cinegan_cli.training.data.from_photos import from_photos
 from cinegan_cli.training.data.from_videos import Collected, from_videos
-from cinegan_cli.training.data.gather import gather
 from cinegan_cli.training.data.masks import (
     Example,
     read_examples,
