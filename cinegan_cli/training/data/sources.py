@@ -131,18 +131,19 @@ def list_files(data: Path, apart: Path | None = None) -> Files:
             files.drawings.append(path)
     named = {(path.parent, path.stem) for path in pictures if path.suffix.lower() in LOSSY}
     for path in pictures:
-        (files.masks if _is_mask(path, named) else files.photos).append(path)
+        (files.masks if _is_mask(path, data, named) else files.photos).append(path)
     return files
 
 
-def _is_mask(path: Path, photos: set[Key]) -> bool:
-    """Whether a picture's name is that of a mask: by its ending, its folder, or the photo of its name beside it."""
+def _is_mask(path: Path, top: Path, photos: set[Key]) -> bool:
+    """Whether a picture's name is that of a mask: by its ending, its folders, or the photo of its name beside it."""
     stem, suffix = path.stem.lower(), path.suffix.lower()
     if any(stem == role or re.search(rf"[-_.]{role}$", stem) for role in MASK_ROLES):
         return True
     if suffix in LOSSY:
         return False
-    return path.parent.name.lower() in MASK_FOLDERS or (path.parent, path.stem) in photos
+    folders = {part.lower() for part in path.parent.relative_to(top).parts}
+    return bool(folders & MASK_FOLDERS) or (path.parent, path.stem) in photos
 
 
 def subject(path: Path, roles: Sequence[str], top: Path) -> Key:
@@ -175,9 +176,9 @@ class Index:
         return self._exact.get(key, [])
 
     def nearest(self, key: Key) -> Path | None:
-        """That of this name which lies nearest in the tree of folders."""
-        same = self._named.get(key[1], [])
-        return max(same, key=lambda path: len(os.path.commonpath([path, key[0]])), default=None)
+        """That of this name which shares most folders' names: masks/train/a.png for images/train/a.jpg."""
+        folders = set(key[0].parts)
+        return max(self._named.get(key[1], []), key=lambda path: len(folders & set(path.parent.parts)), default=None)
 
 
 def find_motions(data: Path, apart: Path | None = None) -> Found:
