@@ -152,7 +152,7 @@ CASES = [
         blank("photo_set/annotated/0_mask.png", 50, 50, "L"),
     ),
     Case("mask: nothing labelled", f"{MASK} {PHOTOS} {NEW}", INPUT, "photo_set --data", unlabelled),
-    Case("mask: a motion set", f"{MASK} {FIELDS} {NEW}", INPUT, "motion_set --data"),
+    Case("mask: photos without masks", f"{MASK} --data clip {NEW}", INPUT, "clip NAME_mask.png"),
     Case("generator: no photos", f"{GENERATOR} --data bare {NEW}", INPUT, "bare --data", folder_named("bare")),
     Case("generator: data is a file", f"{GENERATOR} --data photo.png {NEW}", INPUT, "photo.png --data"),
     Case("generator: size 48", f"{GENERATOR} {PHOTOS} {NEW} --size 48", USAGE, "--size 48"),

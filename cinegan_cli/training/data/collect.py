@@ -174,8 +174,7 @@ def _of_field(source: Source, side: int, session: Session) -> MotionSample:
     kinds = np.where(labels == IGNORE, STATIC, labels).astype(np.uint8)
     if not kinds.any() or float(speed.max()) < LEAST_SPEED:
         raise InputError(f"{source.field}: nothing moves in it")
-    if (kinds == MOVING).any():
-        kinds = np.where(kinds == MOVING, _sky_or_water(photo, session), kinds).astype(np.uint8)
+    kinds = _told_apart(kinds, photo, session)
     mask = (kinds != STATIC).astype(np.uint8) * np.uint8(255)
     return MotionSample(np.ascontiguousarray(photo), mask, field.astype(np.float16), kinds)
 
@@ -197,7 +196,16 @@ def _of_drawing(source: Source, session: Session) -> MotionSample:
             labels = _labels(source.drawing, size, source.drawing)
         except InputError:  # it holds arrows alone
             labels = None
+    if labels is not None:
+        labels = _told_apart(labels, photo, session)
     return drawn_sample(photo, labels, source.drawing, regions, session)
+
+
+def _told_apart(labels: Pixels, photo: Pixels, session: Session) -> Pixels:
+    """The labels [H, W], where what moves is sky or water as it looks, if they do not say which."""
+    if not (labels == MOVING).any():
+        return labels
+    return np.where(labels == MOVING, _sky_or_water(photo, session), labels).astype(np.uint8)
 
 
 def _sky_or_water(photo: Pixels, session: Session) -> Pixels:
@@ -231,6 +239,8 @@ def _plain(name: str) -> str:
 
 
 def _refusal(source: Source, start: float, reason: str) -> Row:
+    for path in (source.clip, source.shown, source.field, source.drawing, source.mask):
+        reason = reason.removeprefix(f"{path}: ")
     return {"file": source.origin, "start": f"{start:g}", "reason": reason, "stamp": source.stamp}
 
 

@@ -259,6 +259,8 @@ def test_arrows_of_the_shared_file_are_learned_from(tmp_path: Path) -> None:
 def test_arrows_of_labelme_are_learned_from(tmp_path: Path) -> None:
     lake_below_sky(tmp_path / "data")
     (tmp_path / "data" / "two_mask.png").unlink()
+    white = np.array(Image.open(tmp_path / "data" / "one_mask.png")) > 0
+    Image.fromarray(white.astype(np.uint8) * 255).save(tmp_path / "data" / "one_mask.png")
     line = {"shape_type": "line", "label": "", "points": [[100, 100], [110, 100]]}
     box = {"shape_type": "rectangle", "label": "water", "points": [[0, 80], [200, 120]]}
     for name, shapes in (("one", [line]), ("two", [line, box])):
@@ -272,6 +274,8 @@ def test_arrows_of_labelme_are_learned_from(tmp_path: Path) -> None:
         wanted[rows] = True
         assert np.array_equal(mask, wanted), "the drawing itself says what moves where no mask does"
         assert np.allclose(field[:, wanted].mean(1), (5, 0), atol=0.1), "the photo is half as large as the drawing"
+        kinds = np.array(Image.open(made[f"{name}.png"] / "kinds.png"))
+        assert np.array_equal(kinds, wanted * np.uint8(WATER))
 
 
 # ---- nothing to learn from
