@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -49,6 +50,7 @@ LEAST_SIDE = 640  # px, longer side of the photos; more where a network is train
 GRID_SIDE = 512  # px, longer side of the fields
 DRAWN_SIDE = 320  # px, longer side at which arrows are spread and kinds told apart
 FASTER, LEAST_SPEED = 0.1, 0.002  # moving: squared speeds over this share of their mean, and longer sides per second
+Device = Literal["auto", "cpu", "cuda"]
 Made = list[tuple[str, Row, MotionSample]]  # an ending of the name, what the manifest says, the sample
 Refusals = list[tuple[float, str]]  # starts in seconds, and why nothing came of it
 
@@ -59,17 +61,24 @@ NEEDED = (
 
 
 def gather(
-    data: Sequence[Path], work: Path, side: int, *, progress: Progress = silent, tell: Tell = unheard
+    data: Sequence[Path],
+    work: Path,
+    side: int,
+    *,
+    device: Device = "cpu",
+    progress: Progress = silent,
+    tell: Tell = unheard,
 ) -> list[Path]:
     """The motion sets that `read_sets` takes, for folders of any kind: each itself, or one made of it below `work`.
 
-    `tell` gets a sentence for what was left out and why. Raises InputError when nothing of a folder can be used,
-    OutputError when the set cannot be written.
+    `device` is where the mask network tells sky from water; `tell` gets a sentence for what was left out and why.
+    Raises InputError when nothing of a folder can be used, OutputError when the set cannot be written.
     """
-    return [each if is_motion_set(each) else _gathered(each, work, side, progress, tell) for each in data]
+    session = Session(RunConfig(device=device))
+    return [each if is_motion_set(each) else _gathered(each, work, side, session, progress, tell) for each in data]
 
 
-def _gathered(data: Path, work: Path, side: int, progress: Progress, tell: Tell) -> Path:
+def _gathered(data: Path, work: Path, side: int, session: Session, progress: Progress, tell: Tell) -> Path:
     found = find_motions(data, work)
     for name, reason in found.left_out:
         tell(one_line(f"left out: {name}: {reason}"))
@@ -78,7 +87,7 @@ def _gathered(data: Path, work: Path, side: int, progress: Progress, tell: Tell)
     place = work / PLACE / f"{_plain(data.resolve().name)}-{zlib.crc32(os.fsencode(data.resolve())):08x}"
     store = DataSet(place, (*FIELDS, "origin", "stamp"))
     refused = _follow(store, found)
-    session, before = Session(RunConfig(device="cpu")), len(store.rows)
+    before = len(store.rows)
     known = {row["origin"] for row in store.rows.values()} | {row["file"] for row in refused}
     for done, source in enumerate(found.sources):
         progress(f"measuring {one_line(source.origin)}", done, len(found.sources))
@@ -121,6 +130,8 @@ def _make(source: Source, data: Path, side: int, session: Session) -> tuple[Made
             made = [("drawn", {}, _of_drawing(source, session))]
         else:
             made, faults = _of_clip(source, side, session)
+        if not all(np.isfinite(sample.motion).all() for _, _, sample in made):
+            raise InputError("it moves faster than anything does")
     except CineganError as error:
         return [], [(0.0, one_line(str(error)))]
     said = rows_of(source.file, data)

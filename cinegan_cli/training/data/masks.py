@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from cinegan_cli.errors import InputError, one_line
+from cinegan_cli.photos import OUTLINES
 from cinegan_cli.training.data.folder import (
     MANIFEST,
     TOLD,
@@ -94,7 +95,8 @@ def _from_anywhere(data: Path, side: int, tell: Tell) -> list[Example]:
         assert source.shown is not None
         assert source.mask is not None
         try:
-            values, said, ones = read_any(source.mask, _empty(source.shown))
+            drawn = source.mask.suffix.lower() in OUTLINES
+            values, said, ones = read_any(source.mask, _empty(source.shown) if drawn else None)
             split = "train" if may_train(source.shown, data, {}) else "test"
             examples.append(_read(source.origin, split, source.shown, source.mask, values, side))
         except InputError as error:

@@ -73,14 +73,15 @@ def read_sets(sets: Sequence[Path], side: int) -> list[list[Example]]:
 
 
 def is_motion_set(data: Path) -> bool:
-    """Whether a folder is laid out as `cinegan data` makes motion sets: NAME/photo.png with motion.npy."""
+    """Whether a folder is laid out as `cinegan data` makes motion sets: NAME/photo.png, mask.png, motion.npy."""
     if not os.path.isdir(data):  # False also for a name that the system cannot take
         return False
     if (data / MANIFEST).is_file():
         rows = read_manifest(data / MANIFEST, require=("file",))
         if any(Path(row["file"]).name == "photo.png" for row in rows):
             return True
-    return any((path.parent / "photo.png").is_file() for path in data.glob("*/motion.npy"))
+    others = ("photo.png", "mask.png")
+    return any(all((path.parent / name).is_file() for name in others) for path in data.glob("*/motion.npy"))
 
 
 def _folders(data: Path) -> list[Path]:

@@ -54,7 +54,8 @@ def train(settings: MotionSettings, loop: LoopSettings, *, progress: Progress, t
 def _gathered(data: Sequence[Path], loop: LoopSettings, side: int, progress: Progress, tell: Tell) -> Sequence[Path]:
     """`gather`, which one process does while the others wait."""
     workers = Workers.join(loop)
-    sets = gather(data, loop.work, side, progress=progress, tell=tell) if workers.rank == 0 else []
+    mine = workers.rank == 0
+    sets = gather(data, loop.work, side, device=loop.device, progress=progress, tell=tell) if mine else []
     workers.any(False)  # comes back when all are here
     return sets or gather(data, loop.work, side)
 

@@ -207,10 +207,12 @@ def test_fields_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "data" / "alone_motion.npy").write_bytes(b"")
     Image.fromarray(scene.at(0)).save(tmp_path / "data" / "narrow.png")
     np.save(tmp_path / "data" / "narrow_motion.npy", np.ones((2, 9, 64), np.float32))
+    Image.fromarray(scene.at(0)).save(tmp_path / "data" / "fast.png")
+    np.save(tmp_path / "data" / "fast_flow.npy", np.full((2, 32, 48), 9e5, np.float32))
     made, told = gathered(tmp_path / "data", tmp_path / "work")
     assert len(made) == 1
     left_out = {line.split(": ")[1] for line in told if line.startswith("left out")}
-    assert left_out == {"cut_motion.pth", "text_motion.pth", "narrow_motion.npy", "alone_motion.npy"}
+    assert left_out == {"cut_motion.pth", "text_motion.pth", "narrow_motion.npy", "alone_motion.npy", "fast_flow.npy"}
 
 
 def test_folders_for_testing_are_not_learned_from_unless_named(tmp_path: Path) -> None:
