@@ -35,6 +35,7 @@ from cinegan_cli.training.data.folder import (
     read_picture,
     require_aspect,
     sample_of,
+    stored,
     unheard,
 )
 from cinegan_cli.training.data.from_videos import REJECTED, measure_clip, window_row, window_sample
@@ -130,8 +131,6 @@ def _make(source: Source, data: Path, side: int, session: Session) -> tuple[Made
             made = [("drawn", {}, _of_drawing(source, session))]
         else:
             made, faults = _of_clip(source, side, session)
-        if not all(np.isfinite(sample.motion).all() for _, _, sample in made):
-            raise InputError("it moves faster than anything does")
     except CineganError as error:
         return [], [(0.0, one_line(str(error)))]
     said = rows_of(source.file, data)
@@ -187,7 +186,7 @@ def _of_field(source: Source, side: int, session: Session) -> MotionSample:
         raise InputError(f"{source.field}: nothing moves in it")
     kinds = _told_apart(kinds, photo, session)
     mask = (kinds != STATIC).astype(np.uint8) * np.uint8(255)
-    return MotionSample(np.ascontiguousarray(photo), mask, field.astype(np.float16), kinds)
+    return MotionSample(np.ascontiguousarray(photo), mask, stored(field), kinds)
 
 
 def _of_drawing(source: Source, session: Session) -> MotionSample:

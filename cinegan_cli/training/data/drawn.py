@@ -23,7 +23,7 @@ from cinegan_cli.files import read_text
 from cinegan_cli.session import Session
 from cinegan_cli.stages.mask import make_mask
 from cinegan_cli.stages.motion import Stroke, arrows_velocity, read_hints
-from cinegan_cli.training.data.folder import MotionSample, Pixels
+from cinegan_cli.training.data.folder import MotionSample, Pixels, stored
 from cinegan_cli.types import FOG, IGNORE, KINDS, LABEL_OF_KIND, SKY, STATIC, WATER, Photo
 
 UNITS = 1000  # of arrows.json, to the width of the photo
@@ -68,7 +68,7 @@ def drawn_sample(
     if not moves.any():
         raise InputError(f"{source}: no arrow of {picture.name} lies where sky or water is")
     kinds = np.where(moves, kinds, STATIC).astype(np.uint8)
-    field = (velocity / np.float32(FRAME_RATE_OF_FILES)).astype(np.float16)
+    field = stored(np.asarray(velocity / np.float32(FRAME_RATE_OF_FILES), np.float32))
     return MotionSample(photo, moves.astype(np.uint8) * np.uint8(255), field, kinds)
 
 

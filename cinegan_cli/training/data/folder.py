@@ -180,6 +180,13 @@ def credit_of(file: Path, licence: str | None) -> Row:
     }
 
 
+def stored(field: NDArray[np.float32]) -> NDArray[np.float16]:
+    """A field in px per frame as sets hold it. Raises InputError for one beyond the range of float16."""
+    if float(np.abs(field).max()) > float(np.finfo(np.float16).max):
+        raise InputError("it moves faster than anything does")
+    return field.astype(np.float16)
+
+
 def png(pixels: NDArray[Any]) -> bytes:
     """A PNG file of uint8 [H, W] or [H, W, 3]."""
     buffer = io.BytesIO()
