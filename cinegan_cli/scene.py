@@ -31,7 +31,6 @@ def prepare(source: PhotoSource, config: Config, session: Session | None = None)
         system = choose_system(config, session)
         photo, analysis, mask = _with_mask(source, config, session, system)
         session.tell("finding how it moves")
-        config = _without_seer(config)
         find_networks = partial(system.motion_networks, session)
         motion = make_motion(photo, mask, config.motion, session=session, find_networks=find_networks)
         motion = with_cycles(motion, mask, config)
@@ -76,14 +75,6 @@ def _with_mask(source: PhotoSource, config: Config, session: Session, system: Sy
     if config.run.strict and mask.notices:
         raise CheckError(f"{name_of(source)}: {mask.notices[0]}")
     return photo, analysis, mask
-
-
-def _without_seer(config: Config) -> Config:
-    """The same where `--motion-network` is a seer: it has looked, and the motion is made from what it saw."""
-    network = config.motion.motion_network
-    if network is None or kind_of(network) != SEER:
-        return config
-    return replace(config, motion=replace(config.motion, motion_network=None))
 
 
 def _sight(photo: Photo, mask: Mask, config: Config, session: Session) -> Sight | None:

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from cinegan_cli.config import MotionConfig
 from cinegan_cli.errors import UsageError
+from cinegan_cli.models import kind_of
 from cinegan_cli.nn.motion_net import MotionNet
 from cinegan_cli.session import Session
+from cinegan_cli.stages.mask import SEER
 from cinegan_cli.stages.motion.default import default_velocity
 from cinegan_cli.stages.motion.extend import crop_like, extend, grid_size
 from cinegan_cli.stages.motion.files import read_motion_filled
@@ -47,6 +49,8 @@ def make_motion(
     a network that is not there.
     """
     _check_options(config)
+    if config.motion_network is not None and kind_of(config.motion_network) == SEER:
+        config = replace(config, motion_network=None)  # it has looked: `mask.sight` is what it saw
     ground = ground_of(photo, mask, config.kind, *grid_size(*photo.size, GROUND_SIDE))
     strokes = strokes_of(config, photo.source_size)
     drawn = any(stroke.velocity != (0.0, 0.0) for stroke in strokes)
