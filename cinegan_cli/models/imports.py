@@ -31,8 +31,7 @@ LPIPS_NAME = "lpips"  # of a set that holds nothing else
 MEAN_DRAWS = 4096  # of z, from which the mean w is computed when a set is made
 PARTS = ("generator", "encoder", "mask", "lpips")
 USES = {  # of our own files that are no part of a set
-    "mask": "is used as it is: --mask-network {}",
-    "mask member": "is one network of an ensemble; use the file that `cinegan train mask` wrote to --out",
+    "seer": "is used as it is: --mask-network {}",
     "compact motion": "is used as it is: --motion-network {}",
     "latents": "is used as it is: --latents {}",
 }

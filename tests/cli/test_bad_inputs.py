@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from cinegan_cli.errors import ExitStatus
+from cinegan_cli.models import SHIPPED
 from cinegan_cli.nn.classifier import ClassifierConfig, PixelClassifier
 from cinegan_cli.nn.lpips import Backbone
-from cinegan_cli.stages.mask import WEIGHTS
 from tests import bad_files as bad
 from tests import released_files as released
 from tests.bad_files import (
@@ -185,7 +185,7 @@ CASES = [
         "bad.safetensors",
         text("bad.safetensors"),
     ),
-    Case("network of another kind", f"{FIELD} --motion-network {WEIGHTS}", INPUT, "seer.safetensors"),
+    Case("network of another kind", f"{FIELD} --motion-network {SHIPPED}", INPUT, "compact.safetensors"),
     Case("arrow and motion", f"{LOOP} --motion motion.npy", USAGE, "--motion & --arrow"),
     Case("arrow and direction", f"{LOOP} --direction up", USAGE, "--direction & --arrow"),
     Case("direction sideways", f"{FIELD} --direction sideways", USAGE, "--direction"),
@@ -368,8 +368,8 @@ CASES = [
         lambda folder: (_frames(folder), blank("bad.png", 100, 20)(folder)),
     ),
     Case("train: no such model", "train moods", USAGE, "moods"),
-    Case("train mask: no data", "train mask --data nowhere --work new/work", INPUT, "nowhere/manifest.csv"),
-    Case("train mask: no place for results", "train mask --work photo.png/x", INPUT, "manifest.csv"),
+    Case("train mask: no data", "train mask --data nowhere --work new/work", INPUT, "nowhere --data"),
+    Case("train mask: no place for results", "train mask --work photo.png/x", ExitStatus.ENCODER, "photo.png --work"),
     Case("train mask: steps 0", "train mask --steps 0", USAGE, "--steps"),
     Case("train mask: steps x", "train mask --steps x", USAGE, "--steps"),
     Case("train mask: unknown device", "train mask --device abacus --work new", USAGE, "--device"),

@@ -23,7 +23,7 @@ from cinegan_cli.stages.motion import with_cycles
 from cinegan_cli.stages.motion.cycles import MOST_VALUES, SHORTEST, cycles_of
 from cinegan_cli.stages.warp.frames import warped_frames
 from cinegan_cli.stages.warp.parts import parts_of
-from cinegan_cli.types import SKY, Mask, Motion, Photo
+from cinegan_cli.types import SKY, LayerFrame, Mask, Motion, Photo
 from tests.scenes import drift, noise_photo, upper_half
 
 
@@ -43,7 +43,9 @@ def frames_of(photo: Photo, mask: Mask, motion: Motion, config: RenderConfig) ->
     region, picture = (coverage > 0).to(torch.uint8), dequantise(layer)
     kept = texture_kept(picture, layer, region)
     warped = warped_frames(picture, pyramid(picture), motion, region, config, kept=kept)
-    return [frame.numpy() for frame in composite(photo.pixels_u8, coverage, layer, warped)]
+    return [
+        frame.numpy() for frame in composite((LayerFrame(moved, layer, photo.pixels_u8) for moved in warped), coverage)
+    ]
 
 
 def patched(motion: Motion) -> Motion:

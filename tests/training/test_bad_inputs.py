@@ -323,7 +323,7 @@ CASES = [
         "network of another kind",
         "mask photo.png --out m.png --mask-network motion.safetensors",
         INPUT,
-        "motion.safetensors mask",
+        "motion.safetensors seer",
     ),
     Case(
         "mask and network",
@@ -340,9 +340,6 @@ CASES = [
     Case("mask over its network", "mask photo.png --mask-network m.png --out m.png", USAGE, "m.png"),
     Case("import: mask networks", "models import mask_net.safetensors", INPUT, "--mask-network mask_net.safetensors"),
     Case("import: motion network", "models import motion.safetensors", INPUT, "--motion-network motion.safetensors"),
-    Case(
-        "import: one member", "models import mask_run/member_0/average.safetensors", INPUT, "average.safetensors --out"
-    ),
     Case("import: checkpoint", "models import run/checkpoint.pt", INPUT, "run/checkpoint.pt --out"),
 ]
 

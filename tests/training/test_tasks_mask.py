@@ -143,7 +143,7 @@ def test_a_mask_run_learns_kinds_and_leaves_the_moves_alone(data: Path, tmp_path
     made = train(tiny(data, tmp_path, start=start, learning_rate=5e-3), loop(tmp_path / "run", 30), progress=silent)
     with (tmp_path / "run" / LOG).open(newline="") as file:
         losses = [float(row["seer"]) for row in csv.DictReader(file)]
-    assert np.mean(losses[-8:]) < 0.8 * np.mean(losses[:8])
+    assert np.mean(losses[-8:]) < 0.9 * np.mean(losses[:8])
     before, after = read_seer(start).state_dict(), read_seer(made).state_dict()
     changed = {name.split(".")[0] for name in before if not torch.allclose(before[name], after[name], atol=1e-3)}
     assert "kinds" in changed

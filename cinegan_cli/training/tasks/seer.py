@@ -68,7 +68,7 @@ class SeerTask:
         sights = read_sights(settings.data, settings.annotations, settings.side * 7 // 4, tell=tell)
         self.sights = [s for s in sights if not is_held_out(s[0].name, settings.held_out)]
         if not self.sights:
-            raise InputError(f"{settings.data}: no photo that may train has labels or arrows; paint masks for some")
+            raise InputError(f"{settings.data}: no photo that may train has labels or arrows; --data must hold some")
         self.pool = [example for example, _ in self.sights if (example.labels != IGNORE).mean() > 0.2]
         self.turns = [k for k, (example, _) in enumerate(self.sights) for _ in range(_times(example.labels))]
         self.net = self._started().to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
