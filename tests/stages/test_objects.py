@@ -92,3 +92,16 @@ def test_tiny_pictures_and_nothing_moving(size: tuple[int, int]) -> None:
     picture = np.full((*size, 3), 128, np.uint8)
     for alpha in (np.ones(size, np.float32), np.zeros(size, np.float32)):
         assert np.array_equal(without_objects(picture, alpha)[0], alpha)
+
+
+def test_in_white_water_things_are_only_named() -> None:
+    picture = sky()
+    cv2.circle(picture, (200, 150), 25, (250, 30, 30), -1, cv2.LINE_AA)
+    cv2.circle(picture, (500, 150), 25, (250, 30, 30), -1, cv2.LINE_AA)
+    white = np.zeros((40, 64), np.float32)
+    white[:, :32] = 1
+    alpha, notes = without_objects(picture, ALL, white)
+    assert alpha[150, 200] == 1
+    assert alpha[150, 500] == 0
+    assert len(notes) == 2
+    assert any("--freeze" in note for note in notes)

@@ -1,7 +1,12 @@
-"""What flows into a region from beyond its edge: the region itself, mirrored along the flow."""
+"""What flows into a region from beyond its edge: the region itself, mirrored at the edge, and farther out moved along.
+
+A mirror joins at the edge, but turns the stripes of waves round where the flow meets a slanted one; a shift along the
+flow keeps them as they are.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +17,8 @@ from cinegan_cli import ops
 
 SIDE = 160  # cells on the long side of the grid on which the ways are followed, one cell a step
 REACH = 0.18  # of the long side: what lies farther from the region stays as it is
+SHIFT = 0.07  # of the long side: so far along the flow lies what is shown farther out
+JOIN = 0.025  # of the long side: from the edge on, over which the mirror becomes the shift
 OVERLAP = 0.15  # where a place lies about as far from the region up the flow as down, both are blended
 
 
@@ -21,7 +28,8 @@ def continue_inflow(layer: Tensor, known: Tensor, hidden: Tensor, velocity: Tens
     Only as far as the flow soon passes there; between the two, beside the edge, the layer stays as it is.
 
     A place from which the flow [2, h, w] (grid px, any unit of time) runs into the known region after a length L, or
-    came out of it, shows what lies L farther inside. The region's own texture then flows in, and it joins at the edge.
+    came out of it, shows what lies L farther inside where L is short, so that it joins at the edge; else what lies a
+    whole number of `SHIFT` farther along the flow.
     """
     height, width = known.shape
     scale = min(1.0, SIDE / max(height, width))
@@ -30,17 +38,20 @@ def continue_inflow(layer: Tensor, known: Tensor, hidden: Tensor, velocity: Tens
     flow = F.interpolate(velocity[None], (h, w), mode="bilinear", antialias=True)[0]
     flow = flow * torch.tensor([w / velocity.shape[2], h / velocity.shape[1]], device=flow.device)[:, None, None]
     field = torch.cat([flow / flow.norm(dim=0).clamp(min=1e-9), inside])
-    steps = round(REACH * max(h, w))
-    ways = [_follow(field * torch.tensor([s, s, 1.0], device=flow.device)[:, None, None], steps) for s in (1, -1)]
-    shares = _shares(*ways)
+    steps, shift = round(REACH * max(h, w)), SHIFT * max(h, w)
+    both = [field * torch.tensor([s, s, 1.0], device=flow.device)[:, None, None] for s in (1, -1)]
+    mirrors = [_follow(one, steps, lambda length: 2 * length) for one in both]
+    shifts = [_follow(one, steps, lambda length: shift * torch.ceil(length / shift)) for one in both]
+    shares = _shares(*mirrors)
     out = layer
-    for way, share in zip(ways, shares, strict=True):
-        wanted = F.interpolate(share[None, None], (height, width), mode="bilinear", align_corners=False)[0]
-        wanted = wanted * hidden
-        region = (wanted[0] > 0).to(torch.uint8)
-        offsets = torch.stack([way.offsets, way.offsets])
-        mirrored = ops.joint_sample(layer, offsets, 0.0, region=region)
-        out = out + wanted * (mirrored - layer)
+    for mirror, moved, share in zip(mirrors, shifts, shares, strict=True):
+        far = (mirror.length.nan_to_num(posinf=0) / (JOIN * max(h, w))).clamp(0, 1)
+        for way, part in ((mirror, share * (1 - far)), (moved, share * far)):
+            wanted = F.interpolate(part[None, None], (height, width), mode="bilinear", align_corners=False)[0]
+            wanted = wanted * hidden
+            region = (wanted[0] > 0).to(torch.uint8)
+            shown = ops.joint_sample(layer, torch.stack([way.offsets, way.offsets]), 0.0, region=region)
+            out = out + wanted * (shown - layer)
     return out
 
 
@@ -53,8 +64,11 @@ class _Way:
     offsets: Tensor
 
 
-def _follow(field: Tensor, steps: int) -> _Way:
-    """Follow the unit vectors of `field` [3, h, w] (its last channel: how much is inside) into the region and on."""
+def _follow(field: Tensor, steps: int, whole: Callable[[Tensor], Tensor]) -> _Way:
+    """Follow the unit vectors of `field` [3, h, w] (its last channel: how much is inside) into the region and on.
+
+    `whole` says how long the way is in all, from the length to the region.
+    """
     inside = field[2] > 0.5
     near = F.max_pool2d(inside[None].to(field.dtype), 2 * steps + 1, stride=1, padding=steps)[0] > 0
     at = torch.nonzero(near & ~inside)  # [n, 2]: the others are known, or too far away
@@ -63,7 +77,7 @@ def _follow(field: Tensor, steps: int) -> _Way:
     ahead = torch.ones_like(length)
     here = _read(field, place)
     for step in range(1, 2 * steps + 1):
-        part = (2 * length - (step - 1)).clamp(0, 1)  # of this step, that is left to go; infinite lengths: all of it
+        part = (whole(length) - (step - 1)).clamp(0, 1)  # of this step, that is left to go; infinite lengths: all of it
         walks = (part > 0) & (length.isfinite() | (step <= steps))
         if not bool(walks.any()):
             break

@@ -34,6 +34,9 @@ _SHARP = 0.32  # step from pixel to pixel along half of the edge, as a share of 
 _UNREST = 0.8  # more than that by so much of the surroundings' deviation: foam is sharp, but lies among foam
 _SOFTEST = 0.24  # step along four fifths of the edge
 _NAMED = 3  # places that a note names
+_RESTLESS = 0.3  # mean chance of white water, from which on a thing is only named
+_HELD = "What stands inside what moves, at {}, is held still; --mask FILE decides for yourself."
+_DOUBTED = "Something that may have to stay still stands inside white water, at {}: --freeze FILE holds it."
 _MARGIN = 2  # px of the view around a thing that are held with it
 
 
@@ -56,23 +59,35 @@ class _Thing:
     shape: Bytes
 
 
-def without_objects(photo: Bytes, alpha: Floats) -> tuple[Floats, tuple[str, ...]]:
-    """`alpha` [H, W] in [0, 1] with compact sharp-edged things within what moves held still, and a note that says so.
+def without_objects(photo: Bytes, alpha: Floats, restless: Floats | None = None) -> tuple[Floats, tuple[str, ...]]:
+    """`alpha` [H, W] in [0, 1] with compact sharp-edged things within what moves held still, and notes that say so.
 
-    photo [H, W, 3] RGB.
+    photo [H, W, 3] RGB. `restless` [h, w] in [0, 1] is how surely a place is white water, whose foam and troughs look
+    like things: there they are only named.
     """
     view = _view(photo, alpha)
     things = [] if view is None else _things(view)
     if view is None or not things:
         return alpha, ()
+    size = (photo.shape[1], photo.shape[0])
+    white = np.zeros(view.apart.shape) if restless is None else cv2.resize(restless, view.apart.shape[::-1])
+    doubtful = [thing for thing in things if _mean(white, thing) > _RESTLESS]
+    things = [thing for thing in things if thing not in doubtful]
+    notes = [_note(part, view, size, what) for part, what in ((things, _HELD), (doubtful, _DOUBTED)) if part]
+    if not things:
+        return alpha, tuple(notes)
     held = np.zeros_like(view.inside)
     for thing in things:
         x, y, width, height = thing.box
         held[y : y + height, x : x + width] |= thing.shape
     held = cv2.dilate(held, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _MARGIN + 1, 2 * _MARGIN + 1)))
-    size = (photo.shape[1], photo.shape[0])
     soft = cv2.resize(held.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    return alpha * (1 - soft), (_note(things, view, size),)
+    return alpha * (1 - soft), tuple(notes)
+
+
+def _mean(values: Floats, thing: _Thing) -> float:
+    x, y, width, height = thing.box
+    return float(values[y : y + height, x : x + width][thing.shape > 0].mean())
 
 
 def _things(view: _View) -> list[_Thing]:
@@ -85,12 +100,12 @@ def _things(view: _View) -> list[_Thing]:
     return kept
 
 
-def _note(things: list[_Thing], view: _View, size: tuple[int, int]) -> str:
+def _note(things: list[_Thing], view: _View, size: tuple[int, int], what: str) -> str:
     scale_x, scale_y = size[0] / view.apart.shape[1], size[1] / view.apart.shape[0]
     middles = [((t.box[0] + t.box[2] / 2) * scale_x, (t.box[1] + t.box[3] / 2) * scale_y) for t in things[:_NAMED]]
     places = ", ".join(f"({x:.0f}, {y:.0f})" for x, y in middles)
     more = f" and {len(things) - _NAMED} more" if len(things) > _NAMED else ""
-    return f"What stands inside what moves, at {places}{more}, is held still; --mask FILE decides for yourself."
+    return what.format(f"{places}{more}")
 
 
 def _view(photo: Bytes, alpha: Floats) -> _View | None:
