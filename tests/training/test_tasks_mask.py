@@ -15,6 +15,7 @@ from cinegan_cli.errors import InputError
 from cinegan_cli.measure.iou import score
 from cinegan_cli.models.bundle import Bundle, pack, write_bundle
 from cinegan_cli.models.store import open_models
+from cinegan_cli.nn.backbone import BackboneConfig
 from cinegan_cli.nn.seer import Seer, SeerConfig
 from cinegan_cli.session import Session
 from cinegan_cli.stages.mask import see, three_ways
@@ -132,7 +133,7 @@ def test_scores_weigh_photos_alike() -> None:
 
 
 def small_seer(path: Path) -> Path:
-    net = Seer(SeerConfig(side=64))
+    net = Seer(SeerConfig(BackboneConfig(0.25, 0.3), (16, 16, 16, 16), side=64))
     header = {"members": 1, "network": net.config.as_dict()}
     write_bundle(path, Bundle("seer", header, {f"0.{k}": v for k, v in pack(net.state_dict()).items()}))
     return path

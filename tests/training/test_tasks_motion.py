@@ -16,6 +16,7 @@ from cinegan_cli.config import MaskConfig, MotionConfig, PhotoConfig
 from cinegan_cli.errors import ExitStatus, InputError, UsageError
 from cinegan_cli.models.bundle import Bundle, pack, write_bundle
 from cinegan_cli.models.formats.stylecinegan import load_released
+from cinegan_cli.nn.backbone import BackboneConfig
 from cinegan_cli.nn.motion_net import MotionNet, spread
 from cinegan_cli.nn.seer import Seer, SeerConfig
 from cinegan_cli.session import Session
@@ -241,7 +242,7 @@ def test_a_side_that_does_not_fit_is_refused(data: Path, tmp_path: Path) -> None
 
 
 def test_the_seers_moves_learn_a_field_and_nothing_else_changes(data: Path, tmp_path: Path) -> None:
-    net = Seer(SeerConfig(side=64))
+    net = Seer(SeerConfig(BackboneConfig(0.25, 0.3), (16, 16, 16, 16), side=64))
     start = tmp_path / "start.safetensors"
     packed = {f"0.{name}": value for name, value in pack(net.state_dict()).items()}
     write_bundle(start, Bundle("seer", {"members": 1, "network": net.config.as_dict()}, packed))
