@@ -20,6 +20,7 @@ from cinegan_cli.session import Session
 from cinegan_cli.types import Sight
 
 _SCALES = (1.0, 1.6)  # sizes over the network's own
+WATER_GAIN = 1.6  # odds of water against static, over those that the network says
 SEER = "seer"  # kind of its weights file
 WEIGHTS = Path(__file__).parents[2] / "weights" / "seer.safetensors"
 
@@ -40,7 +41,19 @@ def see(picture: Tensor, *, session: Session, weights: Path = WEIGHTS) -> Sight:
     # `antialias` changes nothing about an enlargement, but the bits of the other kernel depend on the threads
     alike = [F.interpolate(s[None], size=size, mode="bilinear", antialias=True)[0] for s in seen]
     mean = torch.stack(alike).mean(0)
-    return Sight(mean[:10], mean[10:12], mean[12:14], mean[14].exp())
+    return Sight(_calibrated(mean[:10]), mean[10:12], mean[12:14], mean[14].exp())
+
+
+def _calibrated(kinds: Tensor) -> Tensor:
+    """Probabilities [10, h, w] in which water counts more against "static": the seer was taught little fast water.
+
+    Sky keeps its ratio to both (`docs/measurements.md`, Clean-up).
+    """
+    water, sky = kinds[3:].sum(0), kinds[1:3].sum(0)
+    share = water / (water + sky).clamp(min=1e-6)
+    static = kinds[0] * (1 - share * (1 - 1 / WATER_GAIN))
+    balanced = torch.cat([static[None], kinds[1:]])
+    return balanced / balanced.sum(0)
 
 
 def three_ways(sight: Sight) -> Tensor:
