@@ -21,14 +21,15 @@ from cinegan_cli.measure import LoopMeter, LoopReport
 from cinegan_cli.pipeline import render
 from cinegan_cli.scene import prepare
 from cinegan_cli.stages.warp import frames as warp
+from cinegan_cli.stages.warp.contrast import Contrast
 from cinegan_cli.types import Scene
 
 SIDE = 420  # px of the crop shown at 100 %
 
 
-def coverage_only(textures: tuple[torch.Tensor, ...], *_: object) -> list[warp.Contrast]:
+def coverage_only(textures: tuple[torch.Tensor, ...], *_: object) -> list[Contrast]:
     """The spec's gain: every texture independent, nothing lost by sampling."""
-    return [warp.Contrast(torch.zeros(1, 1), 1.0) for _ in textures]
+    return [Contrast(torch.zeros(1, 1), (1.0,) * 5, 1.0) for _ in textures]
 
 
 def loop_of(scene: Scene, config: Config) -> tuple[LoopReport, np.ndarray]:

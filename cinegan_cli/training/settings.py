@@ -149,9 +149,10 @@ class MotionSettings:
 
 @dataclass(frozen=True)
 class MotionLoop(LoopSettings):
-    """Where a run lies."""
+    """The seer's moves; the other forms want more steps."""
 
     work: Path = work_setting("motion")
+    steps: int = steps_setting(2000)
 
 
 @dataclass(frozen=True)
