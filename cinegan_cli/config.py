@@ -48,10 +48,7 @@ class PhotoConfig:
     """How the photo is read."""
 
     max_side: int = setting(
-        3840,
-        "Longest side of the output, in pixels; larger photos are scaled down.",
-        minimum=16,
-        maximum=16384,
+        3840, "Longest side of the output, in pixels; larger photos are scaled down.", minimum=16, maximum=16384
     )
     aspect: str | None = setting(
         None, "Aspect ratio of the output, such as 9:16 or 16:9.", metavar="W:H", number="{}:1"
@@ -180,8 +177,8 @@ class MotionConfig:
         "How often fast areas run through their own cycle within the loop: auto, or a whole number for all.",
         metavar="auto|N",
         number="{}",
-        read_by={"mode": ("bands",), "warp": ("coordinates", "backward"), "loop": ("flow",)},
         rendering=True,
+        read_by={"mode": ("bands",), "warp": ("coordinates", "backward"), "loop": ("flow",)},
     )
 
 
