@@ -28,6 +28,7 @@ from cinegan_cli.stages.motion.network import compact_velocity, read_motion_net
 from cinegan_cli.stages.motion.pix2pixhd import predict_velocity
 from cinegan_cli.types import Mask, Motion, MotionSource, Photo, Provenance
 
+STEEPNESS = 6.0  # with which waves give way to a flow
 DIRECTIONS = {"right": 0.0, "up": 90.0, "left": 180.0, "down": 270.0}
 
 
@@ -95,7 +96,8 @@ def ripple(ground: Ground, water: str, *, steered: bool) -> NDArray[np.float32]:
     wet = ground.inside - ground.share(*AIR)
     if water == "auto":
         wet = ground.share("lake", "reflection") + ground.share("sea") * np.clip(1.0 - 2.0 * ground.nearness, 0, 1)
-    return np.asarray(np.clip(filled(wet[None], ground.inside)[0], 0, 1), np.float32)
+    # a place does one or the other: half of each would be a double image
+    return np.asarray(np.clip((filled(wet[None], ground.inside)[0] - 0.5) * STEEPNESS + 0.5, 0, 1), np.float32)
 
 
 def _found(
