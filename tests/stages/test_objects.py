@@ -72,7 +72,9 @@ def test_the_place_is_in_pixels_of_the_photo() -> None:
 
 def test_lettering_is_found_letter_by_letter() -> None:
     picture = sky()
-    cv2.putText(picture, "HELLO", (150, 200), cv2.FONT_HERSHEY_SIMPLEX, 2.5, (250, 40, 40), 8, cv2.LINE_AA)
+    for number, letter in enumerate("HELLO"):
+        place = (60 + 110 * number, 200)
+        cv2.putText(picture, letter, place, cv2.FONT_HERSHEY_SIMPLEX, 2.5, (250, 40, 40), 8, cv2.LINE_AA)
     assert len(middles(picture)) == 5
     assert "2 more" in without_objects(picture, ALL)[1][0]
 

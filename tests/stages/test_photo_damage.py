@@ -131,3 +131,11 @@ def test_sub_directories_that_point_in_circles() -> None:
     looped = tiff_of({**PREVIEW, 330: (4, 8)})
     with pytest.raises(InputError):
         read_photo(looped, PhotoConfig())
+
+
+@pytest.mark.parametrize("content", [b"II*\0", b"MM\0*", b"MM\0*\0\0\0", b"II*\0\x08\0\0\0"])
+def test_no_more_than_the_head_of_a_tiff_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.tif"):
+        read_photo(path, PhotoConfig())

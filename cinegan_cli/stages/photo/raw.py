@@ -35,7 +35,7 @@ def is_raw(file: BinaryIO) -> bool:
     if any(head[place : place + len(start)] == start for place, start in STARTS):
         return True
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(head[:4])
-    if order is None:
+    if order is None or len(head) < 8:
         return False
     directories = list(_directories(file, order, *struct.unpack(order + "I", head[4:8])))
     if not directories:
