@@ -6,39 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from cinegan_cli.errors import InputError
 from cinegan_cli.nn.deeplandscape import Generator
+from cinegan_cli.systems.deeplandscape.codes import Codes, require_finite_loss
 from cinegan_cli.systems.deeplandscape.objective import Objective, Perceptual, objectives_of
-from cinegan_cli.systems.deeplandscape.plateau import Plateau
+from cinegan_cli.systems.deeplandscape.plateau import STALE, Plateau
 from cinegan_cli.systems.deeplandscape.variants import Variant, variant_named
 
 NOISE_GRADIENTS = 1e-3  # on those of S: fine maps fall to Adam's epsilon (1e-8) and hardly move, coarse ones do
-STALE = 100  # steps without a better loss, after which a search ends (Algorithm 1)
-
-
-class Codes(NamedTuple):
-    """What a generator makes a picture from: `w` [1, N, 2, D] (level, AdaIN), maps [1, 1, 2^i h, 2^i w] by level."""
-
-    w: Tensor
-    static: list[Tensor]
-    dynamic: list[Tensor]
-
-    def copies(self) -> Codes:
-        """The same, detached, in memory of their own."""
-        return Codes(
-            self.w.detach().clone(),
-            [level.detach().clone() for level in self.static],
-            [level.detach().clone() for level in self.dynamic],
-        )
-
-    def tensors(self) -> list[Tensor]:
-        """W, the static maps, the dynamic maps."""
-        return [self.w, *self.static, *self.dynamic]
 
 
 def latent_penalty(w: Tensor, w_start: Tensor) -> Tensor:
@@ -165,8 +143,6 @@ class Search:
 
     def _keep(self, turn: int, loss: float) -> None:
         """Remember the codes when they are the best so far."""
-        if loss != loss or loss == float("inf"):
-            raise InputError("the networks give a picture that is not finite; check them with `cinegan models verify`")
         whole = loss + sum(other.last for k, other in enumerate(self._plateaus) if k != turn)
         if whole < self._least:
             self._least, self.best = whole, self.codes.copies()
@@ -193,4 +169,4 @@ def _gradients(
         g if g is None or k == 0 else g * NOISE_GRADIENTS * (1 if cell is None else cell)
         for k, (g, cell) in enumerate(zip(gradients, cells, strict=True))
     ]
-    return float(loss.detach()), scaled
+    return require_finite_loss(loss), scaled

@@ -45,7 +45,9 @@ class Objective:
     def losses(self, made: Tensor) -> tuple[Tensor, Tensor]:
         """L1 and perceptual distance, not weighted, of a picture [1, 3, H, W]; what the window hides counts as grey."""
         if made.shape != self.photo.shape:
-            raise ValueError(f"photo must be {tuple(made.shape)} as the generator's pictures, got {tuple(self.photo.shape)}")
+            raise ValueError(
+                f"photo must be {tuple(made.shape)} as the generator's pictures, got {tuple(self.photo.shape)}"
+            )
         if self.window is not None:
             made = made * self.window
         distance = (made - self.photo).abs().mean()

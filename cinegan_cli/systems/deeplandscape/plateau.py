@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 THRESHOLD = 1e-4  # a loss counts as better when it is lower by this share
+STALE = 100  # losses in a row that are not better, after which it is time to end (DeepLandscape, Algorithm 1)
 SETTLED = 1e-3  # the same, where it is asked whether to go on at all
 
 
