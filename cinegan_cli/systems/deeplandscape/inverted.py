@@ -20,14 +20,13 @@ from cinegan_cli.nn.deeplandscape import Generator
 from cinegan_cli.session import Session
 from cinegan_cli.systems.deeplandscape.codes import Codes, start
 from cinegan_cli.systems.deeplandscape.finetune import changes, fine_tune
+from cinegan_cli.systems.deeplandscape.frames import at_generator_size, enlarged, grid_of
 from cinegan_cli.systems.deeplandscape.invert import search
 from cinegan_cli.systems.deeplandscape.latents import Latents
 from cinegan_cli.systems.deeplandscape.networks import Networks, mean_w
 from cinegan_cli.systems.deeplandscape.objective import Objective, apart, objectives_of
 from cinegan_cli.systems.deeplandscape.variants import VARIANTS, Variant
 
-SIDE = 4  # cells of level 0 on the short side of a photo
-MOST = 3 * SIDE  # cells on the long side: a 3:1 panorama; wider ones are squeezed
 ENCODED_SIDE = 256  # px on the short side of an encoder's input, at most: what the release trained its own with
 
 Say = Callable[[str], None]
@@ -67,19 +66,12 @@ class Inverted:
 
     def side_by_side(self) -> NDArray[np.uint8]:
         """The photo at the left, what the generator makes of it at the right: [H, 2 W, 3]."""
-        size = self.pixels.shape[1:]
-        made = F.interpolate(self.made, size, mode="bilinear", antialias=size[0] < self.made.shape[2])
-        both = torch.cat((self.pixels, (made[0].cpu() / 2 + 0.5).clamp(0, 1)), dim=2)
+        made = enlarged(self.made.cpu(), self.pixels.shape[1:]).clamp(0, 1)
+        both = torch.cat((self.pixels.cpu(), made), dim=2)
         return (both * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
 
     def _pictures(self) -> tuple[Tensor, Tensor]:
         return self.wanted[0].cpu() / 2 + 0.5, (self.made[0].cpu() / 2 + 0.5).clamp(0, 1)
-
-
-def grid_of(width: int, height: int) -> tuple[int, int]:
-    """(rows, columns) of level 0 for a photo: 4 on its short side, its own aspect ratio, rounded."""
-    rows, columns = SIDE * max(1.0, height / width), SIDE * max(1.0, width / height)
-    return min(MOST, round(rows)), min(MOST, round(columns))
 
 
 def invert_pixels(
@@ -116,12 +108,6 @@ def invert_pixels(
     return Inverted(pixels, networks, generator, latents, plan.wanted, made, time.perf_counter() - began)
 
 
-def at_generator_size(pixels: Tensor, levels: int) -> Tensor:
-    """A photo [3, H, W] in [0, 1] as the generator makes it: [1, 3, h, w] in [-1, 1]."""
-    rows, columns = grid_of(pixels.shape[2], pixels.shape[1])
-    return _resized(pixels[None], (rows << (levels - 1), columns << (levels - 1))) * 2 - 1
-
-
 @dataclass(frozen=True)
 class _Plan:
     """`guess`: the codes to begin with; `objectives`: of the search; `whole`: of fine-tuning, if there is any."""
@@ -143,8 +129,9 @@ class _Plan:
 
 
 def _plan(pixels: Tensor, still: Tensor | None, networks: Networks, way: Variant, say: Say) -> _Plan:
-    wanted = at_generator_size(pixels, networks.levels)
-    guess = start(_first_w(wanted, networks, way, say), way.noise, grid_of(pixels.shape[2], pixels.shape[1]), seed=0)
+    grid = grid_of(pixels.shape[2], pixels.shape[1])
+    wanted = at_generator_size(pixels, grid, networks.levels)
+    guess = start(_first_w(wanted, networks, way, say), way.noise, grid, seed=0)
     objectives: tuple[Objective, ...] = ()
     if way.steps:
         seen = None
