@@ -13,6 +13,7 @@ from cinegan_cli.models.bundle import (
 from cinegan_cli.models.formats.stylecinegan import load_released
 from cinegan_cli.models.imports import import_files
 from cinegan_cli.models.lpips import NONE, find_lpips, lpips_files
+from cinegan_cli.models.perceptual import LITE_NAME, VGG_NAME, find_perceptual
 from cinegan_cli.models.pull import pull_set
 from cinegan_cli.models.registry import REGISTRY
 from cinegan_cli.models.store import (
@@ -36,9 +37,11 @@ from cinegan_cli.models.store import (
 __all__ = [
     "BUNDLE_KIND",
     "DEFAULT_NAME",
+    "LITE_NAME",
     "NONE",
     "REGISTRY",
     "SHIPPED",
+    "VGG_NAME",
     "Bundle",
     "Listed",
     "Models",
@@ -46,6 +49,7 @@ __all__ = [
     "cache_folder",
     "find_lpips",
     "find_models",
+    "find_perceptual",
     "import_files",
     "installed",
     "kind_of",
