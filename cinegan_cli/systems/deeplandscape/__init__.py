@@ -1,0 +1,24 @@
+"""DeepLandscape (ECCV 2020): a generator whose noise moves paints a landscape in motion, in any light."""
+
+from cinegan_cli.systems.deeplandscape.homography import homographies, homography_power
+from cinegan_cli.systems.deeplandscape.movers import FieldMover, HomographyMover, Moved, Mover, loop_maps
+from cinegan_cli.systems.deeplandscape.noise import find_horizon, move_noise, warp
+from cinegan_cli.systems.deeplandscape.winds import CLOCK, SPEEDS, Speed, read_homography, wind
+
+__all__ = [
+    "CLOCK",
+    "SPEEDS",
+    "FieldMover",
+    "HomographyMover",
+    "Moved",
+    "Mover",
+    "Speed",
+    "find_horizon",
+    "homographies",
+    "homography_power",
+    "loop_maps",
+    "move_noise",
+    "read_homography",
+    "warp",
+    "wind",
+]
