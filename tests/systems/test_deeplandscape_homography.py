@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
 
 import cinegan_cli.systems.deeplandscape as dl
 from tests.deeplandscape_tools import compare, figures, normal

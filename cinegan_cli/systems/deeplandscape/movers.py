@@ -158,7 +158,7 @@ class FieldMover:
         return Moved(made, origins)
 
     def _shift(self, n: float) -> Tensor:
-        """From where a grid point is drawn after `n` frames, relative to itself: Eq. 1 of StyleCineGAN, back in time."""
+        """From where a grid point is drawn after `n` frames, relative to it: Eq. 1 of StyleCineGAN, back in time."""
         way, whole = (1 if n > 0 else -1), math.ceil(abs(n))
         fields = self._travelled[way]
         while len(fields) <= whole:
