@@ -14,6 +14,7 @@ from cinegan_cli.systems.deeplandscape.lighting import (
 )
 from cinegan_cli.systems.deeplandscape.movers import FieldMover, HomographyMover, Moved, Mover, loop_maps
 from cinegan_cli.systems.deeplandscape.noise import find_horizon, move_noise, warp
+from cinegan_cli.systems.deeplandscape.system import open_deeplandscape
 from cinegan_cli.systems.deeplandscape.winds import CLOCK, SPEEDS, Speed, read_homography, wind
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "light_path",
     "loop_maps",
     "move_noise",
+    "open_deeplandscape",
     "read_homography",
     "relit",
     "strength_for",
