@@ -1,7 +1,7 @@
 """DeepLandscape's encoders: photo → one w for each level of the generator, the same for both AdaINs of the level.
 
-`Encoder` is the released one: ResNet-152 (He et al. 2016, stride in the 3x3 convolutions, torchvision's parameter names)
-and a head on three of its averaged feature maps. `CompactEncoder` does the same on EfficientNet-Lite.
+`Encoder` is the released one: ResNet-152 (He et al. 2015) under torchvision's names, with a head on three of its averaged
+feature maps. `CompactEncoder` does the same on EfficientNet-Lite.
 """
 
 from __future__ import annotations
@@ -13,47 +13,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cinegan_cli.nn.backbone import STRIDE, VARIANTS, EfficientNetLite
+from cinegan_cli.nn.resnet import EXPANSION, bottlenecks
 
-EXPANSION = 4  # of a bottleneck's channels at its end
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet's pictures in [0, 1]
 DEVIATION = (0.229, 0.224, 0.225)
 
 
-class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1, each with batch norm, and a shortcut. [B, inputs, h, w] → [B, 4 width, h / stride, w / stride]"""
-
-    def __init__(self, inputs: int, width: int, stride: int):
-        super().__init__()
-        outputs = width * EXPANSION
-        self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(outputs)
-        self.downsample: nn.Module | None = None
-        if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.bn1(self.conv1(x)))
-        y = F.relu(self.bn2(self.conv2(y)))
-        y = self.bn3(self.conv3(y))
-        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
-
-
 class ResNet(nn.Module):
-    """Normalised rgb [B, 3, H, W] → `fc` of the means of stages 1, 3 and 4, [B, 21 x 4 width] → [B, outputs]."""
+    """Normalised rgb [B, 3, H, W] → `fc` of the means of stages 1, 3 and 4, [B, 52 width] → [B, outputs]."""
 
     def __init__(self, depths: Sequence[int], width: int, hidden: int, outputs: int):
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, 7, 2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.layer1, self.layer2, self.layer3, self.layer4 = (
-            _stage(width * (1 if k == 0 else EXPANSION * 2 ** (k - 1)), width * 2**k, depth, 1 if k == 0 else 2)
-            for k, depth in enumerate(depths)
-        )
-        self.fc = _head(width * EXPANSION * (1 + 4 + 8), hidden, outputs)
+        first, second, third, fourth = depths
+        self.layer1 = bottlenecks(width, width, first)
+        self.layer2 = bottlenecks(EXPANSION * width, 2 * width, second, stride=2)
+        self.layer3 = bottlenecks(2 * EXPANSION * width, 4 * width, third, stride=2)
+        self.layer4 = bottlenecks(4 * EXPANSION * width, 8 * width, fourth, stride=2)
+        self.fc = _head((1 + 4 + 8) * EXPANSION * width, hidden, outputs)
 
     def features(self, x: Tensor) -> Tensor:
         """What `fc` reads."""
@@ -65,11 +43,6 @@ class ResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.fc(self.features(x))
         return y
-
-
-def _stage(inputs: int, width: int, depth: int, stride: int) -> nn.Sequential:
-    first = Bottleneck(inputs, width, stride)
-    return nn.Sequential(first, *(Bottleneck(width * EXPANSION, width, 1) for _ in range(depth - 1)))
 
 
 def _head(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
