@@ -63,7 +63,7 @@ class PhotoConfig:
 class InversionConfig:
     """What the picture is made of: the bands that move."""
 
-    backbone: Literal["auto", "pyramid", "stylecinegan"] = setting(
+    backbone: Literal["auto", "pyramid", "stylecinegan", "deeplandscape"] = setting(
         "auto",
         "The system: Laplacian bands of the photo, or those of a generator; auto takes a generator that is installed.",
         older=MappingProxyType({"stylegan2": "stylecinegan"}),
