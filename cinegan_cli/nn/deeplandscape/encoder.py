@@ -1,6 +1,6 @@
 """DeepLandscape's encoders: photo → one w for each level of the generator, the same for both AdaINs of the level.
 
-`Encoder` is the released one: ResNet-152 (He et al. 2015) under torchvision's names, with a head on three of its averaged
+`Encoder` is the released one: ResNet-152 (He et al. 2015) under the names of torchvision, and a head on three averaged
 feature maps. `CompactEncoder` does the same on EfficientNet-Lite.
 """
 
