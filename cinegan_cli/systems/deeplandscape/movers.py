@@ -174,7 +174,7 @@ def _on_cells(shift: Tensor, still: Tensor) -> Tensor:
     return (resized.permute(1, 2, 0) * scale).to(still)
 
 
-def loop_maps(mover: Mover, frame: float, frames: int, *, speed: float = 1.0) -> list[Tensor]:
+def loop_maps(mover: Mover, frame: float, frames: float, *, speed: float = 1.0) -> list[Tensor]:
     """The maps of frame `frame` of a loop of `frames`: those moved from its start, and those moved to its end, mixed.
 
     `speed` is in steps of 1/30 s per frame. Both are noise, so their mixture is noise as well, and a generator paints
