@@ -196,8 +196,8 @@ class WeatherConfig:
         metavar="1h..12h|FILE",
         read_by=LANDSCAPE,
     )
-    wind_set: Literal["manual", "slow2", "x2.5", "x4", "selected"] = setting(
-        "x2.5", "Of which speed: the release's sets; x2.5 is that of real clips.", needs="wind"
+    wind_set: Literal["manual", "slow2", "x2.5", "x4", "selected"] | None = setting(
+        None, "How fast: the release's sets of homographies.  [default: x2.5, as in real clips]", needs="wind"
     )
     light: Literal["day", "bright", "evening", "sunset", "afterglow", "dusk", "night", "morning"] | None = setting(
         None, "Go from the photo's light to this one and back within the loop.", read_by=LANDSCAPE
