@@ -12,7 +12,7 @@ from cinegan_cli.systems.deeplandscape.lighting import (
     relit,
     strength_for,
 )
-from cinegan_cli.systems.deeplandscape.movers import FieldMover, HomographyMover, Moved, Mover, loop_maps
+from cinegan_cli.systems.deeplandscape.movers import HomographyMover, loop_maps
 from cinegan_cli.systems.deeplandscape.noise import find_horizon, move_noise, warp
 from cinegan_cli.systems.deeplandscape.system import open_deeplandscape
 from cinegan_cli.systems.deeplandscape.winds import CLOCK, SPEEDS, Speed, read_homography, wind
@@ -22,11 +22,8 @@ __all__ = [
     "DAY",
     "LIGHTS",
     "SPEEDS",
-    "FieldMover",
     "HomographyMover",
     "Lighting",
-    "Moved",
-    "Mover",
     "Speed",
     "cycle_keys",
     "day_keys",

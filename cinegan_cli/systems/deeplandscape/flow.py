@@ -10,12 +10,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cinegan_cli.config import RenderConfig
 from cinegan_cli.stages.warp import parts_of, upsampled
+from cinegan_cli.systems.deeplandscape.movers import continued, grid_of
+from cinegan_cli.systems.deeplandscape.noise import restandardised
+from cinegan_cli.systems.deeplandscape.worlds import Source, World, mixture
 from cinegan_cli.types import Motion
 
 
@@ -29,47 +31,39 @@ def flowing_maps(
     render = replace(render, warp="backward", loop="flow")
     parts = parts_of(motion, region, render)
     shares = [[_share(part.weight, maps) for maps in dynamic] for part in parts]
+    still = [maps - maps.mean() for maps in dynamic]
+    worlds = [World.around(continued(maps, level)) for level, maps in enumerate(still)]
     for t, origins in enumerate(zip(*(part.origins(render) for part in parts), strict=True)):
         if t == 0:
             yield list(dynamic)
             continue
         frame = []
         for level, maps in enumerate(dynamic):
-            mean = maps.mean()
-            moved = torch.zeros_like(maps)
-            for its, share in zip(origins, shares, strict=True):
-                moved = moved + share[level] * _mixed(maps - mean, its.offsets, its.weight)
-            frame.append(restandardised(moved, maps))
+            sources = [
+                source
+                for its, share in zip(origins, shares, strict=True)
+                for source in _sources(worlds[level], maps, its.offsets, its.weight, share[level])
+            ]
+            frame.append(restandardised(mixture(sources), maps))
         yield frame
-
-
-def restandardised(moved: Tensor, like: Tensor) -> Tensor:
-    """`moved` with the mean and the deviation of `like`; as it is where it has no deviation."""
-    deviation = moved.std(unbiased=False)
-    if not float(deviation) > 1e-12:
-        return moved - moved.mean() + like.mean()
-    return (moved - moved.mean()) * (like.std(unbiased=False) / deviation) + like.mean()
 
 
 def _share(weight: Tensor | None, maps: Tensor) -> Tensor:
     return maps.new_ones(()) if weight is None else upsampled(weight, maps.shape[2:]).to(maps)
 
 
-def _mixed(maps: Tensor, offsets: Tensor, weight: float) -> Tensor:
-    """Both sources of a map of mean 0, mixed so that independent noise keeps its variance. [1, 1, h, w] → same"""
-    ahead = _sampled(maps, offsets[0])
-    if weight == 0:
-        return ahead
+def _sources(world: World, maps: Tensor, offsets: Tensor, weight: float, share: Tensor) -> Iterator[Source]:
+    """What comes from the start of the loop and from its end; `offsets` [2, 2, gh, gw] are in px of their own grid."""
     angle = weight * math.pi / 2
-    return math.cos(angle) * ahead + math.sin(angle) * _sampled(maps, offsets[1])
+    for ways, part in zip(offsets, (math.cos(angle), math.sin(angle)), strict=False):
+        if part > 0:
+            places = grid_of(maps) + _on_cells(ways, maps)
+            yield Source(world.sample(places), places, share * part)
 
 
-def _sampled(maps: Tensor, offsets: Tensor) -> Tensor:
-    """A map [1, 1, h, w] at `offsets` [2, gh, gw], which are in px of their own grid; mirrored at the border."""
-    h, w = maps.shape[2:]
-    size = torch.tensor([offsets.shape[2], offsets.shape[1]], device=maps.device, dtype=maps.dtype)
-    shift = F.interpolate(offsets[None].to(maps), (h, w), mode="bilinear", align_corners=False)[0]
-    y = (torch.arange(h, device=maps.device, dtype=maps.dtype) + 0.5) * (2 / h) - 1
-    x = (torch.arange(w, device=maps.device, dtype=maps.dtype) + 0.5) * (2 / w) - 1
-    at = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1) + shift.permute(1, 2, 0) * (2 / size)
-    return F.grid_sample(maps, at[None], mode="bicubic", padding_mode="reflection", align_corners=False)
+def _on_cells(offsets: Tensor, maps: Tensor) -> Tensor:
+    """Offsets [2, gh, gw] in px of their grid, on the grid of a map and in its cells: [h, w, 2]."""
+    rows, columns = maps.shape[2:]
+    size = offsets.new_tensor([columns / offsets.shape[2], rows / offsets.shape[1]])
+    shift = F.interpolate(offsets[None], (rows, columns), mode="bilinear", align_corners=False, antialias=True)[0]
+    return (shift.permute(1, 2, 0) * size).to(maps)
