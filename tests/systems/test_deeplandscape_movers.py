@@ -55,7 +55,7 @@ def test_a_loop_closes_without_a_longer_step(direction: str) -> None:
         assert torch.equal(first, own)
         assert torch.equal(last, own)
     require_std(frames)
-    moved = steps(frames)[1:]
+    moved = steps(frames)[1:]  # not of 4 px: too few cells to be even
     assert (moved.amax(1) / moved.median(1).values < 2).all()
     assert (moved[:, -1] / moved[:, 0] < 1.3).all()  # the step that closes the loop
 
@@ -138,7 +138,7 @@ def test_noise_between_its_cells_is_noise() -> None:
     assert torch.allclose(world.sample(whole - 65), cells, atol=1e-4)
     for part in (0.25, 0.5, 0.8):
         between = world.sample(whole + part)
-        assert abs(float(between.std() / cells.std()) - 1) < 0.02
+        assert abs(float(between.std() / cells.std()) - 1) < 0.03
         neighbours = torch.corrcoef(torch.stack((between[..., 1:].flatten(), between[..., :-1].flatten())))[0, 1]
         assert abs(float(neighbours)) < 0.05
 

@@ -6,7 +6,6 @@ the pixels of Eq. 3 are. The generator paints every mixture sharply, so no two p
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -17,7 +16,7 @@ from cinegan_cli.config import RenderConfig
 from cinegan_cli.stages.warp import parts_of, upsampled
 from cinegan_cli.systems.deeplandscape.movers import continued, grid_of
 from cinegan_cli.systems.deeplandscape.noise import restandardised
-from cinegan_cli.systems.deeplandscape.worlds import Source, World, mixture
+from cinegan_cli.systems.deeplandscape.worlds import Source, World, crossing, mixture
 from cinegan_cli.types import Motion
 
 
@@ -54,11 +53,9 @@ def _share(weight: Tensor | None, maps: Tensor) -> Tensor:
 
 def _sources(world: World, maps: Tensor, offsets: Tensor, weight: float, share: Tensor) -> Iterator[Source]:
     """What comes from the start of the loop and from its end; `offsets` [2, 2, gh, gw] are in px of their own grid."""
-    angle = weight * math.pi / 2
-    for ways, part in zip(offsets, (math.cos(angle), math.sin(angle)), strict=False):
-        if part > 0:
-            places = grid_of(maps) + _on_cells(ways, maps)
-            yield Source(world.sample(places), places, share * part)
+    places = [grid_of(maps) + _on_cells(way, maps) for way in (offsets if weight > 0 else offsets[:1])]
+    sources = [Source(world.sample(place), place, share) for place in places]
+    yield from crossing(*sources, weight) if weight > 0 else sources
 
 
 def _on_cells(offsets: Tensor, maps: Tensor) -> Tensor:

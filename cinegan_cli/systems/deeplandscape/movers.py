@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cinegan_cli.systems.deeplandscape.homography import homographies, homography_power, project
+from cinegan_cli.systems.deeplandscape.homography import homographies, logarithm, project
 from cinegan_cli.systems.deeplandscape.noise import restandardised
-from cinegan_cli.systems.deeplandscape.worlds import Source, World, mixture
+from cinegan_cli.systems.deeplandscape.worlds import Source, World, crossing, mixture
 
 BLEND = 0.08  # share of the picture's height over which sky passes into ground
 DEPTHS = (0.5, 2.0)  # of a place, 1 where it was: nearer than that noise is stretched too far, beyond it is squeezed
@@ -40,8 +40,8 @@ class HomographyMover:
         height, width = maps[-1].shape[2:]
         short = min(height, width)
         scaled = shifts.double() * torch.tensor([short / width, short / height], dtype=torch.float64)
-        self.sides = homographies(scaled, horizon)
-        self.reach = _reach(self.sides, horizon)
+        self._sides = [logarithm(side) for side in homographies(scaled, horizon)]
+        self.reach = _reach(self._sides, horizon)
         self._lives: dict[int, list[_Worlds]] = {}
 
     def __call__(self, n: float) -> list[Tensor]:
@@ -50,27 +50,25 @@ class HomographyMover:
 
     def at(self, n: float, span: float, lives: int | None = None) -> list[Tensor]:
         """The maps at time `n` of noise that lives for `span` frames; after so many `lives` the first comes again."""
+        if n == 0:
+            return self.maps
         if math.isinf(span):
-            life, phase = 0, 0.0
-            start, end = self._sources(n, 0), [[] for _ in self.maps]
+            mixed = self._sources(n, 0)
         else:
             life, phase = int(n // span), n % span / span
-            start = self._sources(phase * span, life if lives is None else life % lives)
+            start = self._sources(phase * span, life)
             end = self._sources((phase - 1) * span, life + 1 if lives is None else (life + 1) % lives)
-        if (n if lives is None else phase + life % lives) == 0:
-            return self.maps
-        out, into = math.cos(phase * math.pi / 2), math.sin(phase * math.pi / 2)
-        mixed = (
-            mixture([*(source.times(out) for source in a), *(source.times(into) for source in b)])
-            for a, b in zip(start, end, strict=True)
-        )
-        return [restandardised(made, own) for made, own in zip(mixed, self.maps, strict=True)]
+            mixed = [
+                [source for pair in zip(a, b, strict=True) for source in crossing(*pair, phase)]
+                for a, b in zip(start, end, strict=True)
+            ]
+        return [restandardised(mixture(its), own) for its, own in zip(mixed, self.maps, strict=True)]
 
     def _sources(self, n: float, life: int) -> list[list[Source]]:
         """What the maps of each level are mixed from, `n` frames after they were not moved: sky and ground."""
         if life not in self._lives:
             self._lives[life] = [self._worlds(level, still, life) for level, still in enumerate(self.maps)]
-        matrices = [homography_power(side, n) for side in self.sides]
+        matrices = [torch.matrix_exp(n * side) for side in self._sides]
         levels = zip(self.maps, self._lives[life], strict=True)
         return [self._level(still, worlds, matrices, life) for still, worlds in levels]
 
@@ -97,7 +95,7 @@ class HomographyMover:
 def _reach(sides: Sequence[Tensor], horizon: float) -> float:
     """For how many frames, either way, no place comes nearer or goes farther than `DEPTHS`; infinity beyond `LONGEST`.
 
-    Places are the corners of the sky and of the ground.
+    `sides` are the matrices' logarithms. Places are the corners of the sky and of the ground.
     """
     row = 2 * horizon - 1
     places = torch.tensor(
@@ -108,7 +106,7 @@ def _reach(sides: Sequence[Tensor], horizon: float) -> float:
     while n < LONGEST:
         further = n * 1.1
         for way in (further, -further):
-            depths = torch.cat([p @ homography_power(side, way)[2] for p, side in zip(places, sides, strict=True)])
+            depths = torch.cat([p @ torch.matrix_exp(way * side)[2] for p, side in zip(places, sides, strict=True)])
             if float(depths.min()) < DEPTHS[0] or float(depths.max()) > DEPTHS[1]:
                 return n
         n = further

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from cinegan_cli import ops
 
 FINER = 2  # samples per cell, between which Lanczos-3 is exact to 1 % at the finest detail of a map
 RIM = 3  # samples that it reads beyond the borders
+MIXABLE = (-0.9, 0.9999)  # correlations between which an arc has a direction, and a length
 LEAST = 1e-6  # least variance that is divided by
 
 
@@ -68,9 +70,22 @@ class Source:
     weight: Tensor | float = 1.0
     world: int = 0
 
-    def times(self, weight: float) -> Source:
-        """The same with `weight` times its weight."""
-        return replace(self, weight=self.weight * weight)
+
+def crossing(start: Source, end: Source, phase: float) -> tuple[Source, Source]:
+    """Both, weighted so that at `phase` in [0, 1] their mixture has gone that share of the way from `start` to `end`.
+
+    It goes evenly: along the arc between them, whose angle is how unlike they are at each place.
+    """
+    alike = _alike(start, end)
+    unlike = start.origins.new_tensor(math.pi / 2)
+    angle = unlike if alike is None else torch.acos(alike.clamp(*MIXABLE))
+    out, into = torch.sin((1 - phase) * angle) / torch.sin(angle), torch.sin(phase * angle) / torch.sin(angle)
+    return replace(start, weight=start.weight * out), replace(end, weight=end.weight * into)
+
+
+def _alike(one: Source, other: Source) -> Tensor | None:
+    """Their correlation [h, w], from how far apart they were sampled; None where they are independent."""
+    return torch.sinc(one.origins - other.origins).prod(-1) if one.world == other.world else None
 
 
 def mixture(sources: Sequence[Source]) -> Tensor:
@@ -81,7 +96,7 @@ def mixture(sources: Sequence[Source]) -> Tensor:
         made = made + one.noise * one.weight if i else made
         variance = variance + one.weight * one.weight
         for other in sources[:i]:
-            if one.world == other.world:
-                alike = torch.sinc(one.origins - other.origins).prod(-1)
+            alike = _alike(one, other)
+            if alike is not None:
                 variance = variance + 2 * alike * one.weight * other.weight
     return made * variance.clamp_min(LEAST).rsqrt()
