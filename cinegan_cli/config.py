@@ -89,6 +89,21 @@ class InversionConfig:
         read_by=GENERATOR,
         unless="latents",
     )
+    variant: Literal["I2S", "MO", "E", "EO", "EOI", "EOIF", "EOIFS"] = setting(
+        "EOIFS",
+        "How latents are found: encoder (E) or mean style (MO), optimised (O), kept near the start (I), generator "
+        "fine-tuned (F), what stands apart from what moves (S); I2S is Image2StyleGAN.",
+        read_by=LANDSCAPE,
+        unless="latents",
+    )
+    steps: int | None = setting(
+        None,
+        "Most steps of each part of the search.  [default: the variant's own]",
+        minimum=1,
+        maximum=100_000,
+        read_by=LANDSCAPE,
+        unless="latents",
+    )
     mode: Literal["bands", "deep"] = setting(
         "bands",
         "Warp the generator's RGB contributions, or (deep, the paper's literal form) its features with all channels: "

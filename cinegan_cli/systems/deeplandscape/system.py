@@ -66,20 +66,12 @@ def open_deeplandscape(config: Config, session: Session) -> DeepLandscape | None
 def networks_of(models: DeepLandscapeSet, session: Session) -> Networks:
     """The set's networks on the session's device, and the perceptual distance there is."""
     perceptual, name = session.opened("perceptual", models.models.path, find_perceptual)
-    generator, encoder, lighting, superres = (
-        None if network is None else network.to(session.device)
-        for network in (models.generator(), models.encoder(), models.lighting(), models.superres())
+    device = session.device
+    encoder, lighting = (
+        None if network is None else network.to(device) for network in (models.encoder(), models.lighting())
     )
-    return Networks(
-        models.name,
-        generator,
-        models.levels,
-        perceptual.to(session.device),
-        name,
-        encoder,
-        lighting,
-        superres,
-    )
+    generator = models.generator().to(device)
+    return Networks(models.name, generator, models.levels, perceptual.to(device), name, encoder, lighting)
 
 
 class DeepLandscape:
