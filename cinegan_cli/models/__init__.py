@@ -14,6 +14,7 @@ from cinegan_cli.models.deeplandscape import DeepLandscapeSet, find_deeplandscap
 from cinegan_cli.models.formats.stylecinegan import load_released
 from cinegan_cli.models.imports import import_files
 from cinegan_cli.models.lpips import NONE, find_lpips, lpips_files
+from cinegan_cli.models.perceptual import LITE_NAME, VGG_NAME, find_perceptual
 from cinegan_cli.models.pull import pull_set
 from cinegan_cli.models.registry import PURPOSES, REGISTRY
 from cinegan_cli.models.store import (
@@ -37,10 +38,12 @@ from cinegan_cli.models.store import (
 __all__ = [
     "BUNDLE_KIND",
     "DEFAULT_NAME",
+    "LITE_NAME",
     "NONE",
     "PURPOSES",
     "REGISTRY",
     "SHIPPED",
+    "VGG_NAME",
     "Bundle",
     "DeepLandscapeSet",
     "Listed",
@@ -50,6 +53,7 @@ __all__ = [
     "find_deeplandscape",
     "find_lpips",
     "find_models",
+    "find_perceptual",
     "import_files",
     "installed",
     "kind_of",
