@@ -26,9 +26,12 @@ from cinegan_cli.nn.deeplandscape.discriminator import Discriminator
 from cinegan_cli.nn.deeplandscape.generator import Generator
 from cinegan_cli.training.data import (
     FrameStore,
+    Source,
     Tell,
     clip_sources,
     crop_pair_view,
+    is_lmdb,
+    lmdb_sources,
     make_stores,
     pair_view,
     photo_sources,
@@ -78,11 +81,19 @@ def _stores(
     """The data at each level; the first process makes what is not there yet, below --work."""
     folder, sides = loop.work / "data", [4 << level for level in range(FIRST_LEVEL, last_level + 1)]
     if workers.rank == 0:
-        sources = [source for path in settings.data for source in photo_sources(path)]
-        make_stores([*sources, *clip_sources(settings.clips)], sides, folder, tell)
+        make_stores(_sources(settings), sides, folder, tell)
     if workers.count > 1:
         dist.barrier()
     return {FIRST_LEVEL + k: FrameStore(folder / f"{side}.bin", side) for k, side in enumerate(sides)}
+
+
+def _sources(settings: DeepLandscapeSettings) -> list[Source]:
+    found: list[Source] = []
+    for path in settings.data:
+        found += lmdb_sources(path, settings.size, moving=False) if is_lmdb(path) else photo_sources(path)
+    for path in settings.clips:
+        found += lmdb_sources(path, settings.size, moving=True) if is_lmdb(path) else clip_sources(path)
+    return found
 
 
 class DeepLandscapeTask:
