@@ -21,7 +21,7 @@ LAYERS = (
     {"training.data"},
     {"scene"},
     {"systems"},
-    {"systems.stylecinegan"},
+    {"systems.stylecinegan", "systems.deeplandscape"},
     {"measure"},
     {"stages.look", "stages.warp", "stages.frames", "stages.motion"},
     {"stages.mask", "stages.displacement"},

@@ -9,12 +9,13 @@ from cinegan_cli.config import Config
 from cinegan_cli.errors import UsageError
 from cinegan_cli.session import Session
 from cinegan_cli.systems.base import System
+from cinegan_cli.systems.deeplandscape import open_deeplandscape
 from cinegan_cli.systems.pyramid import Pyramid
 from cinegan_cli.systems.stylecinegan import open_stylecinegan
 
 # Each gives None where `--backbone auto` does not find what it needs; "auto" takes the first that is there.
 SYSTEMS: Mapping[str, Callable[[Config, Session], System | None]] = MappingProxyType(
-    {"stylecinegan": open_stylecinegan, "pyramid": Pyramid.open}
+    {"stylecinegan": open_stylecinegan, "deeplandscape": open_deeplandscape, "pyramid": Pyramid.open}
 )
 
 

@@ -2,11 +2,14 @@
 
 from cinegan_cli.stages.warp.frames import warped_frames
 from cinegan_cli.stages.warp.holes import HOLE
+from cinegan_cli.stages.warp.parts import parts_of, upsampled
 from cinegan_cli.stages.warp.splat import at_level, splat_band
 
 __all__ = [
     "HOLE",
     "at_level",
+    "parts_of",
     "splat_band",
+    "upsampled",
     "warped_frames",
 ]

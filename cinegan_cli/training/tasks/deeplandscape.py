@@ -137,7 +137,7 @@ class DeepLandscapeTask:
 
     def _critic(self, frames: int) -> nn.Module:
         c = self.config
-        made = Discriminator(frames, levels=c["levels"], multiplier=c["multiplier"], channels=c["channels"])
+        made = Discriminator(frames=frames, levels=c["levels"], multiplier=c["multiplier"], channels=c["channels"])
         return made.to(self.device)
 
     def _optimisers(self) -> tuple[torch.optim.Adam, torch.optim.Adam]:

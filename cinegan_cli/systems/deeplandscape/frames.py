@@ -1,0 +1,76 @@
+"""The generator's frames at the photo's size: what it paints changes, the photo's own detail rides along.
+
+The generator is small beside a photo. Frame t of the moving layer is its picture, enlarged, plus what it leaves out of
+the photo, warped as every system's bands are; at t = 0 both add up to the photo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from cinegan_cli.config import RenderConfig
+from cinegan_cli.nn.deeplandscape import Generator
+from cinegan_cli.stages.bands import pull_push, pyramid
+from cinegan_cli.stages.warp import warped_frames
+from cinegan_cli.types import Motion
+
+MOST_CELLS = 12  # of the coarsest map, along the longer side: a 3:1 panorama; wider photos are squeezed into that
+
+
+def grid_of(width: int, height: int) -> tuple[int, int]:
+    """(rows, columns) of the coarsest maps for a picture: 4 on its short side, its aspect to a quarter on the other."""
+    long = min(MOST_CELLS, max(4, round(4 * max(width, height) / min(width, height))))
+    return (4, long) if width >= height else (long, 4)
+
+
+def at_generator_size(photo: Tensor, grid: tuple[int, int], levels: int) -> Tensor:
+    """A picture [3, H, W] in [0, 1] as the generator makes it: [1, 3, rows, columns] in [-1, 1]."""
+    size = (grid[0] << (levels - 1), grid[1] << (levels - 1))
+    return F.interpolate(photo[None], size, mode="bilinear", align_corners=False, antialias=True) * 2 - 1
+
+
+def enlarged(picture: Tensor, size: tuple[int, ...]) -> Tensor:
+    """A generator's [1, 3, h, w] in [-1, 1] → [3, *size] in about [0, 1]."""
+    made = F.interpolate(picture * 0.5 + 0.5, size, mode="bicubic", align_corners=False, antialias=True)
+    return made[0]
+
+
+def painted(
+    generator: Generator, styles: Iterator[Tensor], static: Sequence[Tensor], dynamic: Iterator[list[Tensor]]
+) -> Iterator[Tensor]:
+    """Yield the generator's picture [1, 3, h, w] of every frame, from its styles [1, N, 2, D] and dynamic maps."""
+    for w, maps in zip(styles, dynamic, strict=True):
+        yield generator.synthesize(w, static, maps)
+
+
+def layer_frames(
+    layer: Tensor, pictures: Iterator[Tensor], known: Tensor, motion: Motion, region: Tensor, render: RenderConfig
+) -> Iterator[Tensor]:
+    """Yield the moving layer [3, H, W] of every frame. `layer` [3, H, W] is that of frame 0.
+
+    `known` float32 [H, W] is 1 where the pictures show the moving layer; elsewhere, behind what stands before it, they
+    are filled from there, as the layer itself is.
+    """
+    size = layer.shape[1:]
+    behind = _behind(known, pictures)
+    first = next(behind)
+    detail = layer - enlarged(first, size)
+    warped = warped_frames(detail, pyramid(detail), motion, region, render)
+    yield enlarged(first, size) + next(warped)
+    for picture, moved in zip(behind, warped, strict=True):
+        yield enlarged(picture, size) + moved
+
+
+def _behind(known: Tensor, pictures: Iterator[Tensor]) -> Iterator[Tensor]:
+    share = None
+    for picture in pictures:
+        if share is None:
+            share = F.interpolate(known[None, None], picture.shape[2:], mode="area")[0, 0]
+            share = (share > 0.99).float()
+        if not bool(share.any()) or bool(share.all()):
+            yield picture
+        else:
+            yield pull_push(picture[0], share).to(picture)[None]
