@@ -271,14 +271,21 @@ def _folded(frames: Tensor, draw: _Draw) -> Tensor:
 
 
 def mixed_codes(
-    generator: Generator, batch: int, frames: int, levels: int, mixing: float, device: torch.device
+    generator: Generator,
+    batch: int,
+    frames: int,
+    levels: int,
+    mixing: float,
+    device: torch.device,
+    spread: float = 1.0,
 ) -> Tensor:
     """w [B · frames, levels, 2, style_dim]: a share `mixing` of the samples has another style from a random level on.
 
-    The frames of a sample differ in the dynamic part of z, which both styles share.
+    The frames of a sample differ in the dynamic part of z, which both styles share. `spread` is the deviation of the
+    rest.
     """
     size, moving = generator.style_dim, generator.dynamic_dim
-    z = torch.randn(2, batch, 1, size).repeat(1, 1, frames, 1)
+    z = spread * torch.randn(2, batch, 1, size).repeat(1, 1, frames, 1)
     z[..., size - moving :] = torch.randn(batch, frames, moving)
     w = generator.mapping(z.view(-1, size).to(device)).view(2, batch * frames, 1, size)
     last = torch.where(torch.rand(batch) < mixing, torch.randint(0, max(1, levels - 1), (batch,)), levels)
