@@ -295,8 +295,11 @@ class DeepLandscapeLoop(LoopSettings):
 class DeepLandscapeEncoderSettings:
     """The encoder of a DeepLandscape generator, photo to w, learned from what the generator makes."""
 
-    generator: Path = setting(
-        Path("deeplandscape.safetensors"), "Generator: a file of `cinegan train deeplandscape`.", metavar="FILE"
+    models: str | None = setting(
+        None,
+        "Set of models, or file of `cinegan train deeplandscape`, with the generator.  [default: the installed or "
+        "shipped]",
+        metavar="NAME|FILE",
     )
     out: Path = setting(Path("deeplandscape-encoder.safetensors"), "Weights file to write.", metavar="FILE")
     form: Literal["compact", "resnet152"] = setting(
@@ -325,8 +328,11 @@ class DeepLandscapeEncoderLoop(LoopSettings):
 class LightingSettings:
     """The network that moves w to another light (the paper's A), learned from the generator's own mapping."""
 
-    generator: Path = setting(
-        Path("deeplandscape.safetensors"), "Generator: a file of `cinegan train deeplandscape`.", metavar="FILE"
+    models: str | None = setting(
+        None,
+        "Set of models, or file of `cinegan train deeplandscape`, with the generator.  [default: the installed or "
+        "shipped]",
+        metavar="NAME|FILE",
     )
     out: Path = setting(Path("lighting.safetensors"), "Weights file to write.", metavar="FILE")
     learning_rate: float = setting(1e-2, "Of Adam at first; falls along a cosine.", minimum=0.0)
