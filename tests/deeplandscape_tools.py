@@ -125,7 +125,7 @@ def compare(entry: dict[str, Any], found: Tensor, tolerance: float = 2e-3) -> No
     else:
         assert list(found.shape) == entry["shape"]
         samples = flat[torch.from_numpy(np.random.default_rng(7).integers(0, flat.numel(), 16))]
-        have = torch.cat((torch.stack((flat.mean(), flat.std(), flat.abs().max())), samples))
+        have = torch.cat((torch.stack((flat.mean(), flat.std(correction=0), flat.abs().max())), samples))
         want = torch.tensor([entry["mean"], entry["std"], entry["absmax"], *entry["samples"]], dtype=torch.float64)
         error = (have - want).abs().max() / entry["std"]
     assert error <= tolerance, f"differs by {float(error):.2g} of the std"

@@ -11,17 +11,19 @@ from cinegan_cli.cli.options import Printer, output_options
 
 @click.group(no_args_is_help=False)
 def models() -> None:
-    """Bring in, check and remove the models of StyleCineGAN, or your own."""
+    """Bring in, check and remove the models of StyleCineGAN and DeepLandscape, or your own."""
 
 
 @models.command("list")
 @output_options
 def list_models(quiet: bool, as_json: bool) -> None:
     """What is installed, and what could be."""
-    from cinegan_cli.models import REGISTRY, SHIPPED, list_sets
+    from cinegan_cli.models import PURPOSES, REGISTRY, SHIPPED, list_sets
 
     found = {each.name: each for each in list_sets()}
-    lines = [f"{name}: {each}" for name, each in found.items()]
+    lines = []
+    for name, each in found.items():
+        lines += [f"{name}: {each}", *(f"  {part}: {PURPOSES[part]}" for part in each.parts)]
     if not any({"generator", "encoder"} <= {*each.parts} for each in found.values() if each.path != SHIPPED):
         lines.append("--backbone auto uses no generator: none is installed but what came with cinegan")
     for name, known in REGISTRY.items():
@@ -42,7 +44,7 @@ def list_models(quiet: bool, as_json: bool) -> None:
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
     "--name",
-    help="Name of the set; its other parts stay.  [default: that of a trained set's file; lpips; lhq-1024]",
+    help="Name of the set; its other parts stay.  [default: a trained set's file; lpips; lhq-1024; deeplandscape]",
 )
 @click.option("--licence", default="", help="Licence of the weights, to be kept with them.")
 @click.option("--sky", type=click.Path(path_type=Path), multiple=True, help="Motion network for skies.")
@@ -57,13 +59,13 @@ def import_models(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Convert released checkpoints (generator, encoder, mask and motion networks, LPIPS) to one installed bundle.
+    """Convert released checkpoints to one installed bundle: StyleCineGAN's networks, LPIPS, or DeepLandscape's.
 
     Sets that `cinegan train` wrote are taken part by part; they can also be used where they lie, with --models FILE.
 
     What a file is, its tensors say; whether a motion network is for sky or water, its folder's name, or --sky and
-    --water. LPIPS comes as two files, in any order: torchvision's AlexNet or VGG-16, and the heads for it. No code in
-    a file is ever run.
+    --water. LPIPS comes as two files, in any order: torchvision's AlexNet or VGG-16, and the heads for it. Of networks
+    saved whole, as DeepLandscape's encoder, the tensors are taken alone. No code in a file is ever run.
     """
     from cinegan_cli.models import import_files
 

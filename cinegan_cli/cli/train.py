@@ -12,10 +12,16 @@ from cinegan_cli.config import section_from
 from cinegan_cli.training.settings import (
     CompactLoop,
     CompactSettings,
+    DeepLandscapeEncoderLoop,
+    DeepLandscapeEncoderSettings,
+    DeepLandscapeLoop,
+    DeepLandscapeSettings,
     EncoderLoop,
     EncoderSettings,
     GeneratorLoop,
     GeneratorSettings,
+    LightingLoop,
+    LightingSettings,
     LoopSettings,
     MaskLoop,
     MaskSettings,
@@ -118,6 +124,37 @@ def superres(quiet: bool, as_json: bool, **options: Any) -> None:
     """
     printer = Printer(quiet, as_json)
     train_on_the_loop("superres", SuperresSettings, SuperresLoop, options, printer, tell=printer.notice)
+
+
+@train.command()
+@config_options(DeepLandscapeSettings, DeepLandscapeLoop)
+@output_options
+def deeplandscape(quiet: bool, as_json: bool, **options: Any) -> None:
+    """Train a DeepLandscape generator on photos and clips, from 8 px up, against critics of pictures and of pairs.
+
+    Photos and clips may have any size; they are read once and kept below --work at the sizes of the training. Frames of
+    a clip teach what moves and how the light changes. Both may be LMDB sets that the release's prepare_data.py made
+    (`pip install cinegan[lmdb]`).
+    """
+    printer = Printer(quiet, as_json)
+    train_on_the_loop("deeplandscape", DeepLandscapeSettings, DeepLandscapeLoop, options, printer, tell=printer.notice)
+
+
+@train.command(name="deeplandscape-encoder")
+@config_options(DeepLandscapeEncoderSettings, DeepLandscapeEncoderLoop)
+@output_options
+def deeplandscape_encoder(quiet: bool, as_json: bool, **options: Any) -> None:
+    """Train the encoder of a DeepLandscape generator, photo to w, on pictures that the generator makes."""
+    printer = Printer(quiet, as_json)
+    train_on_the_loop("deeplandscape_encoder", DeepLandscapeEncoderSettings, DeepLandscapeEncoderLoop, options, printer)
+
+
+@train.command()
+@config_options(LightingSettings, LightingLoop)
+@output_options
+def lighting(quiet: bool, as_json: bool, **options: Any) -> None:
+    """Train the network that moves a DeepLandscape w to another light, on the generator's own mapping."""
+    train_on_the_loop("lighting", LightingSettings, LightingLoop, options, Printer(quiet, as_json))
 
 
 def train_on_the_loop(

@@ -7,7 +7,7 @@ from cinegan_cli.measure.flow import Array, ClipMotion, Flow, measure_motion
 from cinegan_cli.measure.frechet import Extractor, Features, frechet_distance
 from cinegan_cli.measure.iou import Scores, score
 from cinegan_cli.measure.loop import LoopMeter, LoopReport, measure_loop
-from cinegan_cli.measure.metrics import WINDOW, ms_ssim, psnr, rmse
+from cinegan_cli.measure.metrics import WINDOW, ms_ssim, psnr, rmse, ssim
 
 __all__ = [
     "WINDOW",
@@ -31,5 +31,6 @@ __all__ = [
     "psnr",
     "rmse",
     "score",
+    "ssim",
     "static_findings",
 ]

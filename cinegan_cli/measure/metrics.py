@@ -32,6 +32,17 @@ def psnr(a: Tensor, b: Tensor, weight: Tensor | None = None) -> float:
     return math.inf if error == 0 else 20 * math.log10(255 / error)
 
 
+def ssim(a: Tensor, b: Tensor, weight: Tensor | None = None) -> float:
+    """Structural similarity (Wang et al. 2004), 1 for equal pictures; mean over the channels and the windows inside.
+
+    `weight` and errors as of `ms_ssim`.
+    """
+    if a.shape != b.shape or min(a.shape[1:]) < WINDOW:
+        raise ValueError(f"need two pictures of one size, 11 px or more, got {tuple(a.shape)} and {tuple(b.shape)}")
+    luminance, structure = _similarity(a[:, None].float(), b[:, None].float())
+    return float(_mean(luminance * structure, None if weight is None else weight[None, None].float()).mean())
+
+
 def ms_ssim(a: Tensor, b: Tensor, weight: Tensor | None = None) -> float:
     """Multi-scale structural similarity (Wang et al. 2003), 1 for equal pictures; mean over the channels.
 

@@ -10,12 +10,13 @@ from cinegan_cli.models.bundle import (
     unpack,
     write_bundle,
 )
+from cinegan_cli.models.deeplandscape import DeepLandscapeSet, find_deeplandscape
 from cinegan_cli.models.formats.stylecinegan import load_released
 from cinegan_cli.models.imports import import_files
 from cinegan_cli.models.lpips import NONE, find_lpips, lpips_files
 from cinegan_cli.models.perceptual import LITE_NAME, VGG_NAME, find_perceptual
 from cinegan_cli.models.pull import pull_set
-from cinegan_cli.models.registry import REGISTRY
+from cinegan_cli.models.registry import PURPOSES, REGISTRY
 from cinegan_cli.models.store import (
     BUNDLE_KIND,
     DEFAULT_NAME,
@@ -33,22 +34,25 @@ from cinegan_cli.models.store import (
     remove,
     verify,
 )
-from cinegan_cli.models.superres import SUPERRES_KIND, read_superres, superres_config_of, write_superres
+from cinegan_cli.models.superres import SUPERRES, read_superres, write_superres
 
 __all__ = [
     "BUNDLE_KIND",
     "DEFAULT_NAME",
     "LITE_NAME",
     "NONE",
+    "PURPOSES",
     "REGISTRY",
     "SHIPPED",
-    "SUPERRES_KIND",
+    "SUPERRES",
     "VGG_NAME",
     "Bundle",
+    "DeepLandscapeSet",
     "Listed",
     "Models",
     "all_tensors",
     "cache_folder",
+    "find_deeplandscape",
     "find_lpips",
     "find_models",
     "find_perceptual",
@@ -68,7 +72,6 @@ __all__ = [
     "read_superres",
     "remove",
     "require_finite",
-    "superres_config_of",
     "unpack",
     "verify",
     "write_bundle",

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from cinegan_cli.errors import InputError, OutputError, UsageError
 from cinegan_cli.models.bundle import Bundle, config_in, kind_of, write_bundle
+from cinegan_cli.models.deeplandscape import DeepLandscapeSet, mean_w_of
+from cinegan_cli.models.formats.deeplandscape import DEEPLANDSCAPE, require_fitting
 from cinegan_cli.models.formats.lpips import backbone_of, joined
 from cinegan_cli.models.formats.stylecinegan import read_released
 from cinegan_cli.models.networks import Kind, filled
@@ -17,6 +19,7 @@ from cinegan_cli.models.registry import REGISTRY
 from cinegan_cli.models.store import (
     BUNDLE_KIND,
     DEFAULT_NAME,
+    SYSTEMS,
     Models,
     all_tensors,
     model_path,
@@ -25,11 +28,11 @@ from cinegan_cli.models.store import (
     sha256_of,
     verify,
 )
+from cinegan_cli.nn import deeplandscape
 from cinegan_cli.nn.stylegan2 import Generator
 
 LPIPS_NAME = "lpips"  # of a set that holds nothing else
 MEAN_DRAWS = 4096  # of z, from which the mean w is computed when a set is made
-PARTS = ("generator", "encoder", "mask", "lpips")
 USES = {  # of our own files that are no part of a set
     "seer": "is used as it is: --mask-network {}",
     "compact motion": "is used as it is: --motion-network {}",
@@ -42,19 +45,23 @@ State = dict[str, Tensor]
 def import_files(files: Iterable[Path], name: str | None, *, licence: str, moves: Mapping[Path, str]) -> Models:
     """Convert files to one bundle, installed as `name`; parts that the set has already stay, or are replaced.
 
-    A file is a released network, or a set that `cinegan train` wrote. `name` is by default that of such a set's file,
-    "lpips" when nothing else is in the files, else "lhq-1024". `moves` says of motion files whether they move "sky" or
-    "water" where neither they nor their folder's name do. Nothing is written before all files are read. Raises
-    InputError, UsageError.
+    A file is a released network, or a set or network that `cinegan train` wrote. `name` is by default that of such a
+    file, "lpips" when nothing else is in the files, else "lhq-1024" or "deeplandscape". `moves` says of motion files
+    whether they move "sky" or "water" where neither they nor their folder's name do. Nothing is written before all
+    files are read. Raises InputError, UsageError.
     """
     files = tuple(files)
-    sets = [_open_set(file) for file in files if kind_of(file) == BUNDLE_KIND]
+    sets = [_open_set(file) for file in files if kind_of(file) in (*SYSTEMS, *DEEPLANDSCAPE)]
     paths = {models.path for models in sets}
     read = [(file, *_read(file)) for file in files if file not in paths]
+    system = _system_of(sets, [kind for _, kind, _, _ in read])
     only_lpips = bool(read) and all(kind == "lpips" for _, kind, _, _ in read)
-    name = name or (sets[0].name if sets else LPIPS_NAME if only_lpips else DEFAULT_NAME)
+    default = LPIPS_NAME if only_lpips else DEFAULT_NAME if system == BUNDLE_KIND else system
+    name = name or next((models.name for models in sets if models.alone is None), default)
     path = model_path(name)
     before = open_bundle(path) if path.is_file() else None
+    if before and before.system != system:
+        raise UsageError(f"--name {name}: a set for {before.system}, these files are for {system}; choose another name")
     config: dict[str, Any] = dict(before.config) if before else {"source": []}
     tensors: State = {} if before is None else all_tensors(before)
     said = next((models.config["licence"] for models in sets if models.config.get("licence")), "")
@@ -82,6 +89,8 @@ def import_files(files: Iterable[Path], name: str | None, *, licence: str, moves
         tensors = _replaced(tensors, prefix, state)
         if isinstance(module, Generator):
             tensors["mean_w"] = module.mean_w(MEAN_DRAWS, seed=0)
+        if isinstance(module, deeplandscape.Generator):
+            tensors["mean_w"] = mean_w_of(module)
     if members:
         tensors = _replaced(tensors, "mask", _mask_tensors(members))
         config["mask"] = {"members": len(members), "network": members[0][2]}
@@ -89,7 +98,17 @@ def import_files(files: Iterable[Path], name: str | None, *, licence: str, moves
         whole = joined(halves)
         config["lpips"] = {"backbone": backbone_of(whole)}
         tensors = _replaced(tensors, "lpips", whole)
-    return _install(path, Bundle(BUNDLE_KIND, config, tensors))
+    require_fitting(config, files[-1])
+    return _install(path, Bundle(system, config, tensors))
+
+
+def _system_of(sets: Iterable[Models], kinds: Iterable[Kind]) -> str:
+    """The one of `SYSTEMS` that files are for. Raises UsageError where they are for two."""
+    systems = {models.system for models in sets}
+    systems |= {"deeplandscape" if kind in DEEPLANDSCAPE else BUNDLE_KIND for kind in kinds}
+    if len(systems) > 1:
+        raise UsageError(f"files for {' and for '.join(sorted(systems))}: import them one after the other, as two sets")
+    return systems.pop()
 
 
 def _open_set(file: Path) -> Models:
@@ -105,7 +124,7 @@ def _read(file: Path) -> tuple[Kind, State, dict[str, Any]]:
     kind = kind_of(file)
     if kind in USES:
         raise InputError(f"{file}: holds a {kind} file, which is no part of a set: it {USES[kind].format(file)}")
-    return read_released(file)
+    return read_released(file, "deeplandscape_generator")
 
 
 def _with_set(config: dict[str, Any], tensors: State, models: Models) -> State:
@@ -119,8 +138,10 @@ def _with_set(config: dict[str, Any], tensors: State, models: Models) -> State:
         tensors = _replaced(
             tensors, part, {k.removeprefix(prefix): v for k, v in found.items() if k.startswith(prefix)}
         )
-    if "generator" in models.parts:
+    if "mean_w" in found:
         tensors["mean_w"] = found["mean_w"]
+    elif models.has("deeplandscape_generator"):
+        tensors["mean_w"] = DeepLandscapeSet(models).mean_w()
     return tensors
 
 

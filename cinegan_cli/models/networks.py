@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from cinegan_cli.errors import InputError
 from cinegan_cli.models.bundle import load_strictly, require_finite
+from cinegan_cli.models.formats import deeplandscape
+from cinegan_cli.models.formats.deeplandscape import DEEPLANDSCAPE, DeepLandscapeKind
 from cinegan_cli.models.formats.lpips import backbone_of
 from cinegan_cli.nn.classifier import ClassifierConfig, PixelClassifier
 from cinegan_cli.nn.lpips import Lpips
@@ -26,8 +28,8 @@ from cinegan_cli.nn.stylegan2 import (
     PhotoEncoderConfig,
 )
 
-Kind = Literal["generator", "encoder", "mask", "motion", "lpips"]
-KINDS: tuple[Kind, ...] = ("generator", "encoder", "mask", "motion", "lpips")
+Kind = Literal["generator", "encoder", "mask", "motion", "lpips"] | DeepLandscapeKind
+KINDS: tuple[Kind, ...] = ("generator", "encoder", "mask", "motion", "lpips", *DEEPLANDSCAPE)
 State = Mapping[str, Tensor]
 
 SIGNS: Mapping[Kind, str] = {  # a tensor that only this kind has, in the release's naming
@@ -35,6 +37,7 @@ SIGNS: Mapping[Kind, str] = {  # a tensor that only this kind has, in the releas
     "encoder": "content_layer.1.weight",
     "mask": "layers.0.weight",
     "motion": "model.1.weight",
+    **deeplandscape.SIGNS,
 }  # files of LPIPS are halves: `formats.lpips`
 
 
@@ -45,6 +48,8 @@ def recognise(state: State) -> Kind | None:
 
 def config_of(kind: Kind, state: State) -> dict[str, Any]:
     """What the shapes say about the network. Raises KeyError or ValueError where they are not those of its kind."""
+    if kind in DEEPLANDSCAPE:
+        return deeplandscape.config_of(kind, state)
     if kind == "generator":
         return asdict(_generator_config(state))
     if kind == "encoder":
@@ -91,6 +96,8 @@ def _count(state: State, pattern: str) -> int:
 def build(kind: Kind, config: Mapping[str, Any]) -> nn.Module:
     """A network on the meta device, without values. Raises TypeError or ValueError for a config of another kind."""
     with torch.device("meta"):
+        if kind in DEEPLANDSCAPE:
+            return deeplandscape.build(kind, config)
         if kind == "generator":
             return Generator(GeneratorConfig(**{k: v for k, v in config.items() if k != "first_index"}))
         if kind == "encoder":

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from cinegan_cli.errors import CineganError, InputError, ModelMissingError, UsageError
 from cinegan_cli.models.bundle import header_of, unpack
+from cinegan_cli.models.formats.deeplandscape import DEEPLANDSCAPE, require_fitting
 from cinegan_cli.models.networks import Kind, filled
 from cinegan_cli.nn.classifier import ClassifierEnsemble, PixelClassifier
 from cinegan_cli.nn.lpips import Lpips
@@ -26,6 +27,7 @@ from cinegan_cli.nn.stylegan2 import Encoder, Generator, PhotoEncoder
 
 SHIPPED = Path(__file__).parents[1] / "weights" / "compact.safetensors"
 BUNDLE_KIND = "stylecinegan"
+SYSTEMS = (BUNDLE_KIND, "deeplandscape")  # for which there are sets; the kinds of their bundles
 SUFFIX = ".safetensors"
 DEFAULT_NAME = "lhq-1024"  # of a set
 MOTIONS = ("sky", "water")
@@ -77,11 +79,16 @@ def installed() -> list[str]:
 
 @dataclass(frozen=True)
 class Models:
-    """One set, read part by part: opening it reads the header alone, and each network is read once, then kept."""
+    """One set, read part by part: opening it reads the header alone, and each network is read once, then kept.
+
+    `alone` is the part that the file consists of, where it is the bundle of one network.
+    """
 
     path: Path
     config: Mapping[str, Any]
     names: tuple[str, ...] = field(repr=False)  # of all tensors
+    system: str = BUNDLE_KIND  # of `SYSTEMS`, for which it was made
+    alone: str | None = None
     _networks: dict[str, nn.Module] = field(default_factory=dict, repr=False, compare=False)
     _lock: RLock = field(default_factory=RLock, repr=False, compare=False)
 
@@ -97,7 +104,9 @@ class Models:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Of generator, encoder, mask, lpips, motion.sky and motion.water those that are there."""
+        """Of generator, encoder, mask, lpips, motion.sky and motion.water, or `DEEPLANDSCAPE`, those that are there."""
+        if self.system == "deeplandscape":
+            return tuple(part for part in DEEPLANDSCAPE if part in self.config)
         motions = tuple(f"motion.{kind}" for kind in MOTIONS if kind in self.config.get("motion", {}))
         return tuple(part for part in ("generator", "encoder", "mask", "lpips") if part in self.config) + motions
 
@@ -111,13 +120,13 @@ class Models:
 
     def generator(self) -> Generator:
         """Raises ModelMissingError when the set has none."""
-        module = self._network("generator", "generator", self._config("generator"))
+        module = self.network("generator")
         assert isinstance(module, Generator)
         return module
 
     def encoder(self) -> Encoder | PhotoEncoder:
         """`(photo in [-1, 1]) -> (w offsets, D_k)`. Raises ModelMissingError when the set has none."""
-        module = self._network("encoder", "encoder", self._config("encoder"))
+        module = self.network("encoder")
         assert isinstance(module, Encoder | PhotoEncoder)
         return module
 
@@ -140,9 +149,13 @@ class Models:
 
     def lpips(self) -> Lpips:
         """Raises ModelMissingError when the set has none."""
-        module = self._network("lpips", "lpips", self._config("lpips"))
+        module = self.network("lpips")
         assert isinstance(module, Lpips)
         return module
+
+    def network(self, part: Kind) -> nn.Module:
+        """Any part that is one network. Raises ModelMissingError when the set has none."""
+        return self._network(part, part, self._config(part))
 
     def _config(self, part: str) -> Mapping[str, Any]:
         if part not in self.config:
@@ -158,14 +171,15 @@ class Models:
 
     def tensors(self, prefix: str) -> dict[str, Tensor]:
         """The tensors under a prefix, without it."""
+        inside = "" if prefix == self.alone else f"{prefix}."
         try:
             with safe_open(self.path, framework="pt") as file:
-                found = {name: file.get_tensor(name) for name in self.names if f"{name}.".startswith(f"{prefix}.")}
+                found = {name: file.get_tensor(name) for name in self.names if f"{name}.".startswith(inside)}
         except (SafetensorError, OSError) as error:
             raise InputError(f"{self.path}: cannot be read ({error}); import it again") from error
         if not found:
             raise InputError(f"{self.path}: holds nothing under {prefix}; import it again")
-        return {name.removeprefix(prefix).removeprefix("."): value for name, value in found.items()}
+        return {f"{name}.".removeprefix(inside).removesuffix("."): value for name, value in found.items()}
 
 
 def open_models(name: str | Path | None = None) -> Models:
@@ -246,15 +260,19 @@ def open_bundle(path: Path) -> Models:
             names = tuple(file.keys())
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise InputError(f"{path}: not a bundle of cinegan ({error}); make it with `cinegan models import`") from error
-    if header.get("kind") != BUNDLE_KIND:
-        raise InputError(f"{path}: holds a {header.get('kind')} file, not a set of models; give another file")
-    return Models(path, header["config"], names)
+    kind, config = header.get("kind"), header.get("config")
+    if kind in DEEPLANDSCAPE:
+        return Models(path, {kind: config}, names, "deeplandscape", kind)
+    if kind not in SYSTEMS:
+        raise InputError(f"{path}: holds a {kind} file, not a set of models; give another file")
+    return Models(path, config, names, kind)
 
 
 def all_tensors(models: Models) -> dict[str, Tensor]:
-    """Everything a set holds, by the names in its file."""
+    """Everything a set holds, by the names that they have in a set."""
+    prefix = f"{models.alone}." if models.alone else ""
     with safe_open(models.path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in models.names}
+        return {prefix + name: file.get_tensor(name) for name in models.names}
 
 
 def sha256_of(path: Path) -> str:
@@ -303,10 +321,14 @@ def verify(models: Models) -> tuple[str, ...]:
     recorded = models.path.with_suffix(".sha256")
     if recorded.is_file() and recorded.read_text().split()[:1] != [sha256_of(models.path)]:
         raise InputError(f"{models.path}: has changed since it was imported (its checksum differs); import it again")
+    require_fitting(models.config, models.path)
+    for part in DEEPLANDSCAPE:
+        if models.has(part):
+            models.network(part)
     if models.has("generator"):
         models.generator()
-        if not bool(models.mean_w().isfinite().all()):
-            raise InputError(f"{models.path}: the mean w is not finite; import the generator again")
+    if (models.has("generator") or "mean_w" in models.names) and not bool(models.mean_w().isfinite().all()):
+        raise InputError(f"{models.path}: the mean w is not finite; import the generator again")
     if models.has("encoder"):
         models.encoder()
     if models.has("lpips"):

@@ -1,22 +1,22 @@
-"""Dynamic noise maps moved by a motion field instead of homographies, in a closed loop.
-
-A map in frame t is a mixture of the photo's own map carried on from the loop's start and carried back from its end, as
-the pixels of Eq. 3 are. The generator paints every mixture sharply, so no two pictures are ever dissolved.
-"""
+"""Dynamic noise maps in a closed loop along a motion field, with its short cycles, or along homographies."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from cinegan_cli.config import RenderConfig
 from cinegan_cli.stages.warp import parts_of, upsampled
+from cinegan_cli.systems.deeplandscape.movers import FieldMover, HomographyMover, grid_of, loop_maps
+from cinegan_cli.systems.deeplandscape.noise import restandardised
 from cinegan_cli.types import Motion
+
+RELEASED_RATE = 30.0  # frames per second of the homographies
+
+MapsAt = Callable[[int], list[Tensor]]  # of frame t
 
 
 def flowing_maps(
@@ -24,52 +24,50 @@ def flowing_maps(
 ) -> Iterator[list[Tensor]]:
     """Yield the maps [1, 1, h_i, w_i] of frame t = 0 … N-1; frame 0 has `dynamic` itself, and so would frame N.
 
-    `region` uint8 [H, W] is 1 where something moves. Mean and deviation of a map stay what they are.
+    `region` uint8 [H, W] is 1 where something moves. Calm water, whose waves pass under what they carry, keeps its
+    noise. Mean and deviation of a map stay what they are.
     """
-    render = replace(render, warp="backward", loop="flow")
-    parts = parts_of(motion, region, render)
-    shares = [[_share(part.weight, maps) for maps in dynamic] for part in parts]
-    for t, origins in enumerate(zip(*(part.origins(render) for part in parts), strict=True)):
-        if t == 0:
-            yield list(dynamic)
+    movers, shares = [], []
+    for part in parts_of(motion, region, render):
+        count = render.frames / part.cycles
+        movers.append(_still(dynamic) if part.waves is not None else _looping(dynamic, part.motion, count, render.fps))
+        shares.append([_share(part.weight, maps) for maps in dynamic])
+    for t in range(render.frames):
+        moved = [maps_at(t) for maps_at in movers]
+        if len(moved) == 1:
+            yield moved[0]
             continue
-        frame = []
-        for level, maps in enumerate(dynamic):
-            mean = maps.mean()
-            moved = torch.zeros_like(maps)
-            for its, share in zip(origins, shares, strict=True):
-                moved = moved + share[level] * _mixed(maps - mean, its.offsets, its.weight)
-            frame.append(restandardised(moved, maps))
-        yield frame
+        levels = zip(zip(*moved, strict=True), zip(*shares, strict=True), dynamic, strict=True)
+        yield [_mixed(its_maps, its_shares, own) for its_maps, its_shares, own in levels]
 
 
-def restandardised(moved: Tensor, like: Tensor) -> Tensor:
-    """`moved` with the mean and the deviation of `like`; as it is where it has no deviation."""
-    deviation = moved.std(unbiased=False)
-    if not float(deviation) > 1e-12:
-        return moved - moved.mean() + like.mean()
-    return (moved - moved.mean()) * (like.std(unbiased=False) / deviation) + like.mean()
+def drifting_maps(mover: HomographyMover, speed: float, render: RenderConfig) -> Iterator[list[Tensor]]:
+    """The same along homographies, `speed` times as fast as they say."""
+    for t in range(render.frames):
+        yield loop_maps(mover, t, render.frames, speed=speed * RELEASED_RATE / render.fps)
+
+
+def drift(mover: HomographyMover, speed: float) -> Motion:
+    """The motion that those maps have, on the grid of the finest."""
+    still, moved = grid_of(mover.maps[-1]), mover(1).origins[-1]
+    return Motion(((still - moved) * (speed * RELEASED_RATE)).permute(2, 0, 1).float().contiguous(), "given")
+
+
+def _looping(dynamic: Sequence[Tensor], motion: Motion, count: float, fps: float) -> MapsAt:
+    """Along a flow, in a cycle of `count` frames, which need not be whole."""
+    mover = FieldMover(dynamic, motion)
+    return lambda t: loop_maps(mover, math.fmod(t, count), count, speed=RELEASED_RATE / fps)
+
+
+def _still(dynamic: Sequence[Tensor]) -> MapsAt:
+    return lambda t: list(dynamic)
 
 
 def _share(weight: Tensor | None, maps: Tensor) -> Tensor:
-    return maps.new_ones(()) if weight is None else upsampled(weight, maps.shape[2:]).to(maps)
+    return maps.new_ones(maps.shape[2:]) if weight is None else upsampled(weight, maps.shape[2:]).to(maps)
 
 
-def _mixed(maps: Tensor, offsets: Tensor, weight: float) -> Tensor:
-    """Both sources of a map of mean 0, mixed so that independent noise keeps its variance. [1, 1, h, w] → same"""
-    ahead = _sampled(maps, offsets[0])
-    if weight == 0:
-        return ahead
-    angle = weight * math.pi / 2
-    return math.cos(angle) * ahead + math.sin(angle) * _sampled(maps, offsets[1])
-
-
-def _sampled(maps: Tensor, offsets: Tensor) -> Tensor:
-    """A map [1, 1, h, w] at `offsets` [2, gh, gw], which are in px of their own grid; mirrored at the border."""
-    h, w = maps.shape[2:]
-    size = torch.tensor([offsets.shape[2], offsets.shape[1]], device=maps.device, dtype=maps.dtype)
-    shift = F.interpolate(offsets[None].to(maps), (h, w), mode="bilinear", align_corners=False)[0]
-    y = (torch.arange(h, device=maps.device, dtype=maps.dtype) + 0.5) * (2 / h) - 1
-    x = (torch.arange(w, device=maps.device, dtype=maps.dtype) + 0.5) * (2 / w) - 1
-    at = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1) + shift.permute(1, 2, 0) * (2 / size)
-    return F.grid_sample(maps, at[None], mode="bicubic", padding_mode="reflection", align_corners=False)
+def _mixed(maps: Sequence[Tensor], shares: Sequence[Tensor], own: Tensor) -> Tensor:
+    """Maps of several parts as one, each where its part is."""
+    made = torch.stack([share * level for share, level in zip(shares, maps, strict=True)]).sum(0)
+    return restandardised(made, own)

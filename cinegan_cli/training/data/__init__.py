@@ -4,6 +4,16 @@ from cinegan_cli.training.data.arrows import Arrow, read_arrows
 from cinegan_cli.training.data.augment import augment
 from cinegan_cli.training.data.collect import gather
 from cinegan_cli.training.data.folder import MANIFEST, Tell, read_manifest, unheard
+from cinegan_cli.training.data.frames import (
+    FrameStore,
+    Source,
+    clip_sources,
+    crop_pair_view,
+    make_stores,
+    pair_view,
+    photo_sources,
+    photo_view,
+)
 from cinegan_cli.training.data.from_photos import from_photos
 from cinegan_cli.training.data.from_videos import Collected, from_videos
 from cinegan_cli.training.data.labels import merged
@@ -24,21 +34,29 @@ __all__ = [
     "Arrow",
     "Collected",
     "Example",
+    "FrameStore",
     "MotionCrop",
     "MotionSet",
     "PairSet",
     "PhotoSet",
+    "Source",
     "Tell",
     "augment",
     "augment_sight",
+    "clip_sources",
+    "crop_pair_view",
     "from_photos",
     "from_videos",
     "gather",
     "list_photos",
     "make_pairs",
+    "make_stores",
     "make_synthetic",
     "merged",
     "motion_targets",
+    "pair_view",
+    "photo_sources",
+    "photo_view",
     "read_arrows",
     "read_examples",
     "read_labels",

@@ -50,16 +50,23 @@ class AdaptiveAugment(nn.Module):
         self.signs.zero_()
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """The pictures, disturbed; themselves at p = 0. Differentiable. Draws from torch's own random numbers."""
+        """The pictures, disturbed; themselves at p = 0. Differentiable. Draws from torch's own random numbers.
+
+        Pictures may come as [B, frames, 3, H, W]; those of a sample are then disturbed alike.
+        """
         p = float(self.p)
         if p == 0:
             return pictures
-        batch, device = len(pictures), pictures.device
-        matrix = _geometry(batch, p).to(device)
-        grid = F.affine_grid(matrix, list(pictures.shape), align_corners=False)
-        moved = resampled(pictures, grid)
-        colours = _colours(batch, p).to(pictures)
-        return torch.einsum("bij,bjhw->bihw", colours[:, :, :3], moved) + colours[:, :, 3, None, None]
+        if pictures.ndim == 4:
+            alone: Tensor = self(pictures[:, None])
+            return alone[:, 0]
+        batch, frames = pictures.shape[:2]
+        flat = pictures.flatten(0, 1)
+        matrix = _geometry(batch, p).repeat_interleave(frames, 0).to(flat.device)
+        moved = resampled(flat, F.affine_grid(matrix, list(flat.shape), align_corners=False))
+        colours = _colours(batch, p).repeat_interleave(frames, 0).to(flat)
+        made = torch.einsum("bij,bjhw->bihw", colours[:, :, :3], moved) + colours[:, :, 3, None, None]
+        return made.unflatten(0, (batch, frames))
 
 
 def resampled(pictures: Tensor, grid: Tensor) -> Tensor:
