@@ -146,7 +146,7 @@ class SuperresTask:
         device: torch.device,
     ) -> None:
         self.network, self.pairs, self.settings, self.loop, self.device = network, pairs, settings, loop, device
-        learning = [network.conv_ref, network.enhancement1, network.enhancement2]
+        learning: list[nn.Module] = [network.conv_ref, network.enhancement1, network.enhancement2]
         if settings.start is None:
             learning.append(network.net)
         for part in learning:
