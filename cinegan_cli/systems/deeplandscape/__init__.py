@@ -16,7 +16,7 @@ from cinegan_cli.systems.deeplandscape.lighting import (
     relit,
     strength_for,
 )
-from cinegan_cli.systems.deeplandscape.movers import FieldMover, HomographyMover, Moved, Mover, loop_maps
+from cinegan_cli.systems.deeplandscape.movers import HomographyMover, loop_maps
 from cinegan_cli.systems.deeplandscape.networks import Networks, mean_w
 from cinegan_cli.systems.deeplandscape.noise import find_horizon, move_noise, warp
 from cinegan_cli.systems.deeplandscape.superres import Enlarger, super_resolved
@@ -31,13 +31,10 @@ __all__ = [
     "SPEEDS",
     "VARIANTS",
     "Enlarger",
-    "FieldMover",
     "HomographyMover",
     "Inverted",
     "Latents",
     "Lighting",
-    "Moved",
-    "Mover",
     "Networks",
     "Speed",
     "Variant",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cinegan_cli.nn.deeplandscape import Generator
+from cinegan_cli.nn.rrdb import SuperResolver
 from cinegan_cli.systems.deeplandscape.objective import Perceptual
 
 MEAN_OF = 10_000  # latents z
@@ -19,7 +20,7 @@ class Networks:
 
     `levels` is N, the number of levels used: 7 make 256 px on the short side, 8 make 512. `perceptual_name` says what
     the perceptual distance is made of. `encoder`: photo [B, 3, H, W] in [-1, 1] → w [B, N, 2, D], if there is one;
-    `lighting`: `(w [B, D], z_dyn [B, 3], c) -> w [B, D]`, likewise.
+    `lighting`: `(w [B, D], z_dyn [B, 3], c) -> w [B, D]`, likewise; `superres` makes frames four times as large.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Networks:
     perceptual_name: str
     encoder: nn.Module | None = None
     lighting: nn.Module | None = None
+    superres: SuperResolver | None = None
 
     @property
     def side(self) -> int:
