@@ -347,6 +347,7 @@ class LightingLoop(LoopSettings):
     batch: int = batch_setting(512)
 
 
+@dataclass(frozen=True)
 class SuperresSettings:
     """Settings of DeepLandscape's super-resolution by 4."""
 
