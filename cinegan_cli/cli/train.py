@@ -29,6 +29,8 @@ from cinegan_cli.training.settings import (
     MotionSettings,
     SeerLoop,
     SeerSettings,
+    SuperresLoop,
+    SuperresSettings,
 )
 
 
@@ -109,6 +111,19 @@ def encoder(quiet: bool, as_json: bool, **options: Any) -> None:
 def compact(quiet: bool, as_json: bool, **options: Any) -> None:
     """Train the small generator and its encoder that ship, together: D14 carries the layout, w+ the look."""
     train_on_the_loop("compact", CompactSettings, CompactLoop, options, Printer(quiet, as_json))
+
+
+@train.command()
+@config_options(SuperresSettings, SuperresLoop)
+@output_options
+def superres(quiet: bool, as_json: bool, **options: Any) -> None:
+    """Train what enlarges DeepLandscape's frames by 4, with the photo's own detail where nothing moves.
+
+    Pairs are made first: each photo is inverted once, for minutes, and kept below --work. Photos that are too small are
+    listed and left out.
+    """
+    printer = Printer(quiet, as_json)
+    train_on_the_loop("superres", SuperresSettings, SuperresLoop, options, printer, tell=printer.notice)
 
 
 @train.command()
