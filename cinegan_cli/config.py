@@ -89,6 +89,29 @@ class InversionConfig:
         read_by=GENERATOR,
         unless="latents",
     )
+    variant: Literal["I2S", "MO", "E", "EO", "EOI", "EOIF", "EOIFS"] = setting(
+        "EOIFS",
+        "How DeepLandscape's latents are found: E encoder, O optimisation, I held near its start, F generator fitted "
+        "to the photo, S what moves apart from what stays; MO and I2S start at the mean style.",
+        read_by=LANDSCAPE,
+        unless="latents",
+    )
+    steps: int | None = setting(
+        None,
+        "Most steps of optimisation, and of fitting, for DeepLandscape.  [default: 500 each, of I2S 4000]",
+        minimum=1,
+        maximum=100000,
+        read_by=LANDSCAPE,
+        unless="latents",
+    )
+    perceptual: Path | None = setting(
+        None,
+        "VGG-19 by which DeepLandscape's pictures are compared (torchvision's vgg19-dcbb9e9d.pth).  [default: features "
+        "of the network that ships]",
+        metavar="FILE",
+        read_by=LANDSCAPE,
+        unless="latents",
+    )
     mode: Literal["bands", "deep"] = setting(
         "bands",
         "Warp the generator's RGB contributions, or (deep, the paper's literal form) its features with all channels: "

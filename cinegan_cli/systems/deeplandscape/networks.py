@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
+from cinegan_cli.config import InversionConfig
+from cinegan_cli.models import DeepLandscapeSet, find_deeplandscape, find_perceptual
 from cinegan_cli.nn.deeplandscape import Generator
-from cinegan_cli.systems.deeplandscape.objective import Perceptual
-
-MEAN_OF = 10_000  # latents z
+from cinegan_cli.nn.vgg import Perceptual
+from cinegan_cli.session import Session
 
 
 @dataclass(frozen=True)
 class Networks:
     """Of one set of models, named `name`.
 
-    `levels` is N, the number of levels used: 7 make 256 px on the short side, 8 make 512. `perceptual_name` says what
+    `levels` is N, the number of levels used: 7 make 256 px on the short side, 8 make 512. `mean_w` [D] is the mean of
+    w over z. `perceptual_name` says what
     the perceptual distance is made of. `encoder`: photo [B, 3, H, W] in [-1, 1] → w [B, N, 2, D], if there is one;
     `lighting`: `(w [B, D], z_dyn [B, 3], c) -> w [B, D]`, likewise.
     """
@@ -25,6 +26,7 @@ class Networks:
     name: str
     generator: Generator
     levels: int
+    mean_w: Tensor
     perceptual: Perceptual
     perceptual_name: str
     encoder: nn.Module | None = None
@@ -36,10 +38,23 @@ class Networks:
         return 4 << (self.levels - 1)
 
 
-@torch.no_grad()
-def mean_w(generator: Generator) -> Tensor:
-    """[D], the mean of w over 10,000 z of a fixed seed."""
-    random = torch.Generator().manual_seed(0)
-    device = next(generator.parameters()).device
-    z = torch.randn(MEAN_OF, generator.style_dim, generator=random).to(device)
-    return torch.stack([generator.mapping(part).mean(0) for part in z.split(MEAN_OF // 10)]).mean(0)
+def open_networks(config: InversionConfig, session: Session) -> Networks:
+    """Those of the set that `--models` names, else the first installed, else the one that ships; on the device.
+
+    Raises ModelMissingError when there is none, InputError for damaged files.
+    """
+    chosen = DeepLandscapeSet(session.models(find_deeplandscape(config.models)))
+    given = () if config.perceptual is None else (config.perceptual,)
+    perceptual, called = find_perceptual(given)
+    encoder, lighting = chosen.encoder(), chosen.lighting()
+    device = session.device
+    return Networks(
+        chosen.name,
+        chosen.generator().to(device),
+        chosen.levels,
+        chosen.mean_w().to(device),
+        perceptual.to(device),
+        called,
+        None if encoder is None else encoder.to(device),
+        None if lighting is None else lighting.to(device),
+    )
