@@ -91,16 +91,16 @@ class InversionConfig:
     )
     variant: Literal["I2S", "MO", "E", "EO", "EOI", "EOIF", "EOIFS"] = setting(
         "EOIFS",
-        "How DeepLandscape's latents are found: E encoder, O optimisation, I held near its start, F generator fitted "
-        "to the photo, S what moves apart from what stays; MO and I2S start at the mean style.",
+        "How latents are found: encoder (E) or mean style (MO), optimised (O), kept near the start (I), generator "
+        "fine-tuned (F), what stands apart from what moves (S); I2S is Image2StyleGAN.",
         read_by=LANDSCAPE,
         unless="latents",
     )
     steps: int | None = setting(
         None,
-        "Most steps of optimisation, and of fitting, for DeepLandscape.  [default: 500 each, of I2S 4000]",
+        "Most steps of each part of the search.  [default: the variant's own]",
         minimum=1,
-        maximum=100000,
+        maximum=100_000,
         read_by=LANDSCAPE,
         unless="latents",
     )
@@ -219,8 +219,8 @@ class WeatherConfig:
         metavar="1h..12h|FILE",
         read_by=LANDSCAPE,
     )
-    wind_set: Literal["manual", "slow2", "x2.5", "x4", "selected"] = setting(
-        "x2.5", "Of which speed: the release's sets; x2.5 is that of real clips.", needs="wind"
+    wind_set: Literal["manual", "slow2", "x2.5", "x4", "selected"] | None = setting(
+        None, "How fast: the release's sets of homographies.  [default: x2.5, as in real clips]", needs="wind"
     )
     light: Literal["day", "bright", "evening", "sunset", "afterglow", "dusk", "night", "morning"] | None = setting(
         None, "Go from the photo's light to this one and back within the loop.", read_by=LANDSCAPE

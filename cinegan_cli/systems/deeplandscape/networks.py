@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor, nn
 
 from cinegan_cli.config import InversionConfig
 from cinegan_cli.models import DeepLandscapeSet, find_deeplandscape, find_perceptual
 from cinegan_cli.nn.deeplandscape import Generator
+from cinegan_cli.nn.rrdb import SuperResolver
 from cinegan_cli.nn.vgg import Perceptual
 from cinegan_cli.session import Session
 
@@ -18,9 +20,9 @@ class Networks:
     """Of one set of models, named `name`.
 
     `levels` is N, the number of levels used: 7 make 256 px on the short side, 8 make 512. `mean_w` [D] is the mean of
-    w over z. `perceptual_name` says what
-    the perceptual distance is made of. `encoder`: photo [B, 3, H, W] in [-1, 1] → w [B, N, 2, D], if there is one;
-    `lighting`: `(w [B, D], z_dyn [B, 3], c) -> w [B, D]`, likewise.
+    w over z. `perceptual_name` says what the perceptual distance is made of. `encoder`: photo [B, 3, H, W] in [-1, 1]
+    → w [B, N, 2, D], if there is one; `lighting`: `(w [B, D], z_dyn [B, 3], c) -> w [B, D]`, likewise; `superres`
+    makes frames four times as large.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Networks:
     perceptual_name: str
     encoder: nn.Module | None = None
     lighting: nn.Module | None = None
+    superres: SuperResolver | None = None
 
     @property
     def side(self) -> int:
@@ -39,22 +42,27 @@ class Networks:
 
 
 def open_networks(config: InversionConfig, session: Session) -> Networks:
-    """Those of the set that `--models` names, else the first installed, else the one that ships; on the device.
+    """Those of the set that `--models` names, else the first installed, else the one that ships.
 
     Raises ModelMissingError when there is none, InputError for damaged files.
     """
-    chosen = DeepLandscapeSet(session.models(find_deeplandscape(config.models)))
-    given = () if config.perceptual is None else (config.perceptual,)
-    perceptual, called = find_perceptual(given)
-    encoder, lighting = chosen.encoder(), chosen.lighting()
+    models = DeepLandscapeSet(session.models(find_deeplandscape(config.models)))
+    return networks_of(models, config.perceptual, session)
+
+
+def networks_of(models: DeepLandscapeSet, vgg: Path | None, session: Session) -> Networks:
+    """The set's networks on the session's device, and the perceptual distance: VGG-19 of the file, or what there is."""
+    given = () if vgg is None else (vgg,)
+    perceptual, name = session.opened("perceptual", vgg or models.models.path, lambda: find_perceptual(given))
+    encoder, lighting = models.encoder(), models.lighting()
     device = session.device
     return Networks(
-        chosen.name,
-        chosen.generator().to(device),
-        chosen.levels,
-        chosen.mean_w().to(device),
+        models.name,
+        models.generator().to(device),
+        models.levels,
+        models.mean_w().to(device),
         perceptual.to(device),
-        called,
+        name,
         None if encoder is None else encoder.to(device),
         None if lighting is None else lighting.to(device),
     )
