@@ -104,6 +104,14 @@ class InversionConfig:
         read_by=LANDSCAPE,
         unless="latents",
     )
+    perceptual: Path | None = setting(
+        None,
+        "VGG-19 by which DeepLandscape's pictures are compared (torchvision's vgg19-dcbb9e9d.pth).  [default: features "
+        "of the network that ships]",
+        metavar="FILE",
+        read_by=LANDSCAPE,
+        unless="latents",
+    )
     mode: Literal["bands", "deep"] = setting(
         "bands",
         "Warp the generator's RGB contributions, or (deep, the paper's literal form) its features with all channels: "

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cinegan_cli.config import Config, StyleConfig, WeatherConfig
 from cinegan_cli.errors import ModelMissingError, UsageError
-from cinegan_cli.models import DeepLandscapeSet, find_deeplandscape, find_perceptual
+from cinegan_cli.models import DeepLandscapeSet, find_deeplandscape
 from cinegan_cli.nn.deeplandscape import Generator
 from cinegan_cli.session import Session
 from cinegan_cli.stages.bands import dequantise, moving_layer
@@ -23,7 +23,7 @@ from cinegan_cli.systems.deeplandscape.inverted import invert_pixels
 from cinegan_cli.systems.deeplandscape.latents import Latents, read_latents
 from cinegan_cli.systems.deeplandscape.lighting import cycle_keys, light_keys, relit, strength_for
 from cinegan_cli.systems.deeplandscape.movers import HomographyMover
-from cinegan_cli.systems.deeplandscape.networks import Networks
+from cinegan_cli.systems.deeplandscape.networks import Networks, networks_of
 from cinegan_cli.systems.deeplandscape.noise import find_horizon
 from cinegan_cli.systems.deeplandscape.relight import lights
 from cinegan_cli.systems.deeplandscape.superres import Enlarger, resized
@@ -60,18 +60,7 @@ def open_deeplandscape(config: Config, session: Session) -> DeepLandscape | None
         )
     if weather.wind is not None and (motion.motion or motion.arrow or motion.hints or motion.direction):
         raise UsageError("--wind: says where everything moves, and so do --motion, --arrow, --hints and --direction")
-    return DeepLandscape(networks_of(models, session), weather)
-
-
-def networks_of(models: DeepLandscapeSet, session: Session) -> Networks:
-    """The set's networks on the session's device, and the perceptual distance there is."""
-    perceptual, name = session.opened("perceptual", models.models.path, find_perceptual)
-    device = session.device
-    encoder, lighting = (
-        None if network is None else network.to(device) for network in (models.encoder(), models.lighting())
-    )
-    generator = models.generator().to(device)
-    return Networks(models.name, generator, models.levels, perceptual.to(device), name, encoder, lighting)
+    return DeepLandscape(networks_of(models, config.inversion.perceptual, session), weather)
 
 
 class DeepLandscape:
