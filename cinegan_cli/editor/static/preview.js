@@ -7,7 +7,7 @@ import { KIND_COLOURS, NEUTRAL } from './kinds.js';
 const LODS = [2, 5]; // mip levels that bound the two bands whose contrast is kept
 const LIKENESS_SIZE = 256; // px on the long side of the picture in which likeness is measured
 const LIKENESS_CELLS = 32; // cells on its long side over which it is averaged
-const CELLS_A_STEP = 1.5, MOST_STEPS = 24;
+const CELLS_A_STEP = 3, MOST_STEPS = 12;
 
 export class Preview {
   // `size` {width, height} is the working size. Throws where there is no WebGL2 with float targets.

@@ -62,6 +62,7 @@ export class Stage {
     this.motionSpeed = this.project.settings.speed ?? 1;
     this.fieldOf();
     this.showLegend();
+    this.view.element.dataset.motion = this.project.state.version; // of the version that is shown
   }
 
   fieldOf() {
@@ -142,6 +143,7 @@ export class Stage {
     this.times.push(passed);
     if (this.times.length > 600) this.times.shift();
     const recent = this.times.slice(-24);
+    if (passed > 8 * SLOW && this.times.at(-2) > 8 * SLOW) this.level = this.best = QUALITIES.length - 1;
     if (recent.length < 24 || this.times.length % 24) return;
     const typical = recent.sort((a, b) => a - b)[16];
     if (typical > SLOW && this.level < QUALITIES.length - 1) { this.level++; this.best = this.level; }
