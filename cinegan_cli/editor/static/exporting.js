@@ -42,7 +42,7 @@ export function bindExport(project, jobs) {
         await project.flush();
         const { seconds, bytes, width, height, frames } = await json('estimate', 'POST', wanted());
         $('estimate').textContent = `${width} × ${height}, ${frames} frames: about ${size(bytes)}, ${time(seconds)} to make.`;
-        $('command').textContent = (await json(`command?${new URLSearchParams(wanted())}`, 'GET')).command;
+        $('command').textContent = (await json('command', 'GET')).command;
       } catch (error) {
         $('estimate').textContent = error.message;
       }

@@ -1,7 +1,6 @@
 // The motion as the server sends it, and what the preview's shaders need of it: parts, their weights, waves.
 // Formulas: cinegan_cli/stages/warp/parts.py and waves.py, which are the reference.
 
-const MOST_CELLS = 256; // on the long side of the grid on which the preview's parts move
 const WEIGHT_CELLS = 192;
 const BORDER = 1.5;
 const LEAST = 0.06;
@@ -34,9 +33,9 @@ function half(bits) {
 }
 
 // Velocity in shares of width and height per second, parts with soft weights, and the waves of a loop so long.
-// `aspect` is the photo's height over its width.
-export function prepareField(motion, aspect, seconds) {
-  const scale = Math.min(1, MOST_CELLS / Math.max(motion.w, motion.h));
+// `aspect` is the photo's height over its width; parts move on a grid of at most `cells` on the long side.
+export function prepareField(motion, aspect, seconds, cells) {
+  const scale = Math.min(1, cells / Math.max(motion.w, motion.h));
   const w = Math.max(2, Math.round(motion.w * scale)), h = Math.max(2, Math.round(motion.h * scale));
   const x = resized(motion.x, motion.w, motion.h, w, h), y = resized(motion.y, motion.w, motion.h, w, h);
   const velocity = new Float32Array(2 * w * h);

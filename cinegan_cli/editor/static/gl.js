@@ -7,7 +7,9 @@ export function createGl(canvas) {
   gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
   gl.bindVertexArray(gl.createVertexArray());
   const framebuffer = gl.createFramebuffer();
-  return { gl, fieldFormat: fine ? gl.RGBA32F : gl.RGBA16F, framebuffer };
+  const info = gl.getExtension('WEBGL_debug_renderer_info');
+  const name = String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  return { gl, fieldFormat: fine ? gl.RGBA32F : gl.RGBA16F, framebuffer, software: /swiftshader|llvmpipe|softpipe|basic render/i.test(name) };
 }
 
 // A function that draws over the whole viewport with the given uniforms: numbers, arrays, or textures.

@@ -4,6 +4,8 @@ import { call, json } from './state.js';
 
 const QUIET = 900; // ms without a change before a small loop is rendered by itself
 
+const LIGHTS = ['day', 'bright', 'evening', 'sunset', 'afterglow', 'dusk', 'night', 'morning'];
+
 const $ = (id) => document.getElementById(id);
 
 export function bindSettings(project) {
@@ -43,10 +45,9 @@ function showSetting(input, settings) {
 function fillChoices({ state }) {
   const fill = (id, choices) => $(id).replaceChildren(...choices.map(([value, text]) => new Option(text, value)));
   fill('cycles', [['auto', 'as found'], ...[1, 2, 3, 4, 6, 8, 12].map((n) => [String(n), n === 1 ? 'one everywhere' : `${n} everywhere`])]);
-  const weather = state.weather ?? {};
-  $('weather').hidden = !(state.weather || 'wind' in state.settings || 'light' in state.settings);
-  fill('wind', [['', 'as the motion says'], ...(weather.wind ?? Array.from({ length: 12 }, (_, h) => `${h + 1}h`)).map((v) => [v, v.replace('h', " o'clock")])]);
-  fill('light', [['', 'as in the photo'], ...(weather.light ?? ['day', 'bright', 'evening', 'sunset', 'afterglow', 'dusk', 'night', 'morning']).map((v) => [v, v])]);
+  $('weather').hidden = state.settings.backbone !== 'deeplandscape' && !state.systems?.includes('deeplandscape');
+  fill('wind', [['', 'as the motion says'], ...Array.from({ length: 12 }, (_, h) => [`${h + 1}h`, `${h + 1} o’clock`])]);
+  fill('light', [['', 'as in the photo'], ...LIGHTS.map((name) => [name, name])]);
 }
 
 // Looks by their thumbnails; the arrow keys go from one to the next.

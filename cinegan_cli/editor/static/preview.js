@@ -7,6 +7,7 @@ import { KIND_COLOURS, NEUTRAL } from './kinds.js';
 const LODS = [2, 5]; // mip levels that bound the two bands whose contrast is kept
 const LIKENESS_SIZE = 256; // px on the long side of the picture in which likeness is measured
 const LIKENESS_CELLS = 32; // cells on its long side over which it is averaged
+const CELLS = 256, CELLS_BY_SOFTWARE = 112; // on the long side of the grid on which parts move
 const CELLS_A_STEP = 3, MOST_STEPS = 12;
 
 export class Preview {
@@ -20,6 +21,7 @@ export class Preview {
       .map(([name, source]) => [name.toLowerCase(), program(gl, QUAD, source)]));
     this.blank = texture(gl, gl.RGBA8, 1, 1);
     this.kept = {};
+    this.cells = this.software ? CELLS_BY_SOFTWARE : CELLS;
   }
 
   // A new texture under a name; the one of that name is let go.
@@ -163,7 +165,18 @@ export class Preview {
     const draw = () => this.draw.frame(uniforms);
     if (into) return drawInto(this, into.texture, width, height, null, null, draw);
     gl.viewport(0, 0, width, height);
-    return draw();
+    draw();
+    this.sent = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    return gl.flush();
+  }
+
+  // Whether the last frame is not finished yet: sending more would only make a queue.
+  get busy() {
+    const { gl, sent } = this;
+    if (!sent || gl.getSyncParameter(sent, gl.SYNC_STATUS) !== gl.SIGNALED) return Boolean(sent);
+    gl.deleteSync(sent);
+    this.sent = null;
+    return false;
   }
 
   unmoved() {

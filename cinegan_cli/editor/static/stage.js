@@ -17,7 +17,10 @@ export class Stage {
     Object.assign(this, { project, view, ...parts, tool: null, drawn: null, motion: null, playing: true, before: false,
       tint: true, flow: true, loop: 0, level: 0, best: 0, times: [], fixed: null, looks: new Map() });
     this.marks = new Marks(project, view, parts.marks);
-    try { this.preview = new Preview(parts.gl); } catch (error) { project.tell('trouble', error); }
+    try {
+      this.preview = new Preview(parts.gl);
+      if (this.preview.software) this.level = this.best = QUALITIES.length - 1;
+    } catch (error) { project.tell('trouble', error); }
     const on = (name, handler) => project.addEventListener(name, (e) => handler(e.detail));
     on('opened', () => this.opened());
     on('plane', (detail) => this.plane(detail));
@@ -68,7 +71,8 @@ export class Stage {
   fieldOf() {
     const { width, height } = this.project.state.photo;
     const seconds = this.project.settings.seconds ?? 4;
-    this.preview?.setField(prepareField(this.motion, height / width, seconds), this.motion);
+    if (!this.preview) return;
+    this.preview.setField(prepareField(this.motion, height / width, seconds, this.preview.cells), this.motion);
     this.stale = true;
   }
 
@@ -109,21 +113,26 @@ export class Stage {
   // One frame of the screen; `now` in ms.
   frame(now) {
     requestAnimationFrame(this.frame);
+    if (!this.project.state?.photo || !this.view.photo) return;
+    if (this.stale) this.overlaid = false;
+    if (!this.overlaid) this.drawMarks();
+    if (this.preview?.busy) return;
     const passed = now - (this.last ?? now);
     this.last = now;
-    if (!this.project.state?.photo || !this.view.photo) return;
     const seconds = this.project.settings.seconds ?? 4;
     const moving = this.playing && !this.before && this.fixed === null && this.motion;
-    if (moving) this.loop = (this.loop + Math.min(passed, 250) / 1000 / seconds) % 1;
+    if (moving) this.loop = (this.loop + Math.min(passed, 1000) / 1000 / seconds) % 1;
     if (this.fixed !== null) this.loop = this.fixed;
     if (moving || this.view.drawing) this.measure(passed);
     if (!moving && !this.stale) return;
+    this.stale = false;
     this.paint();
-    if (this.stale) {
-      this.stale = false;
-      this.drawOverlay();
-      this.marks.draw();
-    }
+  }
+
+  drawMarks() {
+    this.overlaid = true;
+    this.drawOverlay();
+    this.marks.draw();
   }
 
   paint() {

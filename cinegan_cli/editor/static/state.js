@@ -45,8 +45,8 @@ export class Project extends EventTarget {
 
   async upload(file) {
     await this.flush();
-    const answer = await call('photo', { method: 'POST', body: file, headers: { 'X-Name': encodeURIComponent(file.name ?? '') } });
-    this.state = await answer.json();
+    const name = encodeURIComponent(file.name ?? '');
+    this.state = await (await call(`photo?name=${name}`, { method: 'POST', body: file })).json();
     await this.opened();
   }
 
