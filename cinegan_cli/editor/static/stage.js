@@ -10,7 +10,7 @@ import { legendRows } from './words.js';
 const QUALITIES = [1, 0.75, 0.5, 0.35]; // canvas px per screen px: less where a frame takes too long
 const SLOW = 28, FAST = 14; // ms a frame
 const REFILL = 160; // ms between two fillings of the layer while one paints
-const MOST_TILE = 2400; // px of the full-size part in sight
+const MOST_TILE = 2048 * 2048; // px of the full-size part in sight that the server gives
 
 export class Stage {
   constructor(project, view, parts) {
@@ -173,7 +173,7 @@ export class Stage {
     const a = view.toPhoto(0, 0), b = view.toPhoto(view.width, view.height);
     const x = Math.max(0, Math.floor(a.x)), y = Math.max(0, Math.floor(a.y));
     const width = Math.min(photo.width, Math.ceil(b.x)) - x, height = Math.min(photo.height, Math.ceil(b.y)) - y;
-    if (width < 2 || height < 2 || Math.max(width, height) > MOST_TILE * 1.6) return;
+    if (width < 2 || height < 2 || width * height > MOST_TILE) return;
     const key = [x, y, width, height].join(',');
     if (this.tileKey === key && preview.tile) return;
     this.tileKey = key;
