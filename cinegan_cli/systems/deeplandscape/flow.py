@@ -69,7 +69,7 @@ def _sources(world: World, maps: Tensor, offsets: Tensor, weight: float, share: 
     """What comes from the start of the loop and from its end; `offsets` [2, 2, gh, gw] are in px of their own grid."""
     places = [grid_of(maps) + _on_cells(way, maps) for way in (offsets if weight > 0 else offsets[:1])]
     sources = [Source(world.sample(place), place, share) for place in places]
-    yield from crossing(*sources, weight) if weight > 0 else sources
+    yield from crossing(sources[0], sources[1], weight) if weight > 0 else sources
 
 
 def _on_cells(offsets: Tensor, maps: Tensor) -> Tensor:
