@@ -40,6 +40,8 @@ def setting(default: Any, help: str, **extra: Any) -> Any:
 
 GENERATOR = MappingProxyType({"system": ("stylecinegan",)})
 DEEP = MappingProxyType({"system": ("stylecinegan",), "mode": ("deep",)})
+LANDSCAPE = MappingProxyType({"system": ("deeplandscape",)})
+INVERTED = MappingProxyType({"system": ("stylecinegan", "deeplandscape")})
 LOSSY = (".mp4", ".webm", ".gif", ".webp", ".jpg", ".jpeg")
 
 
@@ -65,7 +67,8 @@ class InversionConfig:
 
     backbone: Literal["auto", "pyramid", "stylecinegan", "deeplandscape"] = setting(
         "auto",
-        "The system: Laplacian bands of the photo, or those of a generator; auto takes a generator that is installed.",
+        "The system: Laplacian bands of the photo, those of a StyleGAN2 generator, or DeepLandscape's generator, whose "
+        "noise moves; auto takes a StyleGAN2 generator that is installed, else the photo's bands.",
         older=MappingProxyType({"stylegan2": "stylecinegan"}),
     )
     models: str | None = setting(
@@ -75,7 +78,7 @@ class InversionConfig:
         None,
         "Latents of this photo, as `cinegan invert` writes them; nothing is inverted again.",
         metavar="FILE",
-        read_by=GENERATOR,
+        read_by=INVERTED,
     )
     refine: int = setting(
         0,
@@ -84,6 +87,29 @@ class InversionConfig:
         maximum=10000,
         metavar="STEPS",
         read_by=GENERATOR,
+        unless="latents",
+    )
+    variant: Literal["I2S", "MO", "E", "EO", "EOI", "EOIF", "EOIFS"] = setting(
+        "EOIFS",
+        "How latents are found: encoder (E) or mean style (MO), optimised (O), kept near the start (I), generator "
+        "fine-tuned (F), what stands apart from what moves (S); I2S is Image2StyleGAN.",
+        read_by=LANDSCAPE,
+        unless="latents",
+    )
+    steps: int | None = setting(
+        None,
+        "Most steps of each part of the search.  [default: the variant's own]",
+        minimum=1,
+        maximum=100_000,
+        read_by=LANDSCAPE,
+        unless="latents",
+    )
+    perceptual: Path | None = setting(
+        None,
+        "VGG-19 by which DeepLandscape's pictures are compared (torchvision's vgg19-dcbb9e9d.pth).  [default: features "
+        "of the network that ships]",
+        metavar="FILE",
+        read_by=LANDSCAPE,
         unless="latents",
     )
     mode: Literal["bands", "deep"] = setting(
@@ -179,6 +205,28 @@ class MotionConfig:
         number="{}",
         rendering=True,
         read_by={"mode": ("bands",), "warp": ("coordinates", "backward"), "loop": ("flow",)},
+    )
+
+
+@dataclass(frozen=True)
+class WeatherConfig:
+    """The wind and the light of DeepLandscape."""
+
+    wind: str | None = setting(
+        None,
+        "Where the clouds drift, as on a clock: 1h to 12h (12h is towards the viewer); or a homography file. Without "
+        "it they go where the motion of the other options goes.",
+        metavar="1h..12h|FILE",
+        read_by=LANDSCAPE,
+    )
+    wind_set: Literal["manual", "slow2", "x2.5", "x4", "selected"] | None = setting(
+        None, "How fast: the release's sets of homographies.  [default: x2.5, as in real clips]", needs="wind"
+    )
+    light: Literal["day", "bright", "evening", "sunset", "afterglow", "dusk", "night", "morning"] | None = setting(
+        None, "Go from the photo's light to this one and back within the loop.", read_by=LANDSCAPE
+    )
+    light_cycle: bool = setting(
+        False, "Go through a whole day within the loop, from the photo's light on.", read_by=LANDSCAPE, unless="light"
     )
 
 
@@ -304,6 +352,7 @@ class Config:
     inversion: InversionConfig = InversionConfig()
     mask: MaskConfig = MaskConfig()
     motion: MotionConfig = MotionConfig()
+    weather: WeatherConfig = WeatherConfig()
     render: RenderConfig = RenderConfig()
     style: StyleConfig = StyleConfig()
     video: VideoConfig = VideoConfig()

@@ -20,9 +20,10 @@ from cinegan_cli.config import (
     RenderConfig,
     RunConfig,
     VideoConfig,
+    WeatherConfig,
 )
 
-SECTIONS = (PhotoConfig, InversionConfig, MaskConfig, MotionConfig, RenderConfig, VideoConfig, RunConfig)
+SECTIONS = (PhotoConfig, InversionConfig, MaskConfig, MotionConfig, WeatherConfig, RenderConfig, VideoConfig, RunConfig)
 
 
 @click.command()

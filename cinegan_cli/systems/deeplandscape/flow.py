@@ -1,4 +1,4 @@
-"""Dynamic noise maps moved by a motion field instead of homographies, in a closed loop.
+"""Dynamic noise maps in a closed loop, moved by a motion field or by a wind of homographies.
 
 A map in frame t is a mixture of the photo's own map carried on from the loop's start and carried back from its end, as
 the pixels of Eq. 3 are. The generator paints every mixture sharply, so no two pictures are ever dissolved.
@@ -9,15 +9,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cinegan_cli.config import RenderConfig
 from cinegan_cli.stages.warp import parts_of, upsampled
-from cinegan_cli.systems.deeplandscape.movers import continued, grid_of
+from cinegan_cli.systems.deeplandscape.movers import HomographyMover, continued, grid_of, loop_maps
 from cinegan_cli.systems.deeplandscape.noise import restandardised
 from cinegan_cli.systems.deeplandscape.worlds import Source, World, crossing, mixture
 from cinegan_cli.types import Motion
+
+RELEASED_RATE = 30.0  # frames per second of the release's homographies
+
+
+def drifting_maps(mover: HomographyMover, speed: float, render: RenderConfig) -> Iterator[list[Tensor]]:
+    """Yield the maps of frame t = 0 … N-1 in a wind, `speed` times as fast as its homographies say."""
+    for t in range(render.frames):
+        yield loop_maps(mover, t, render.frames, speed=speed * RELEASED_RATE / render.fps)
+
+
+def drift(mover: HomographyMover, speed: float) -> Motion:
+    """The motion that those maps have, on the grid of the finest of them."""
+    own, moved = grid_of(mover.maps[-1]), mover.sources(1)[-1]
+    weights = [torch.as_tensor(source.weight)[..., None].expand(*own.shape[:2], 1) for source in moved]
+    origin = torch.stack([source.origins * weight for source, weight in zip(moved, weights, strict=True)]).sum(0)
+    shift = own - origin / torch.stack(weights).sum(0)
+    return Motion((shift * (speed * RELEASED_RATE)).permute(2, 0, 1).float().contiguous(), "given")
 
 
 def flowing_maps(
