@@ -348,6 +348,44 @@ class LightingLoop(LoopSettings):
 
 
 @dataclass(frozen=True)
+class SuperresSettings:
+    """Settings of DeepLandscape's super-resolution by 4."""
+
+    data: Path = setting(Path("data"), "Folder of photos, or one with a manifest.csv.", metavar="DIR")
+    models: str | None = setting(
+        None, "DeepLandscape set, or bundle file, whose pictures are to be enlarged.", metavar="NAME|FILE"
+    )
+    out: Path = setting(Path("superres.safetensors"), "Weights file to write.", metavar="FILE")
+    start: Path | None = setting(
+        None,
+        "Weights to go on from; their backbone stays as it is.  [default: none]",
+        metavar="FILE",
+        unless="features",
+    )
+    features: int = setting(64, "Channels.", minimum=4, maximum=512)
+    blocks: int = setting(23, "Residual dense blocks.", minimum=1, maximum=64)
+    growth: int = setting(32, "Channels that each convolution in a block adds.", minimum=2, maximum=256)
+    inversion: int = setting(500, "Steps of the inversion that makes a pair; 0 for the encoder alone.", minimum=0)
+    crop: int = setting(32, "Side of the small crops, in pixels.", minimum=8, maximum=512)
+    perceptual: float = setting(0.02, "Weight of the perceptual distance, summed over its layers.", minimum=0.0)
+    vgg: tuple[Path, ...] = setting(
+        (),
+        "torchvision's VGG-19 for the perceptual distance.  [default: EfficientNet-Lite features of the shipped seer]",
+        metavar="FILE",
+    )
+    learning_rate: float = setting(2e-4, "Of Adam.", minimum=0.0)
+
+
+@dataclass(frozen=True)
+class SuperresLoop(LoopSettings):
+    """The recipe's steps."""
+
+    work: Path = work_setting("superres")
+    steps: int = steps_setting(20_000)
+    batch: int = batch_setting(8)
+
+
+@dataclass(frozen=True)
 class VideosConfig:
     """Settings of `cinegan data from-videos`."""
 

@@ -25,6 +25,7 @@ from cinegan_cli.training.data.masks import (
     resize,
 )
 from cinegan_cli.training.data.motions import MotionCrop, MotionSet, read_sets
+from cinegan_cli.training.data.pairs import PairSet, make_pairs
 from cinegan_cli.training.data.photos import PhotoSet, list_photos
 from cinegan_cli.training.data.sights import augment_sight, motion_targets, read_sights
 from cinegan_cli.training.data.synthetic import make_synthetic
@@ -37,6 +38,7 @@ __all__ = [
     "FrameStore",
     "MotionCrop",
     "MotionSet",
+    "PairSet",
     "PhotoSet",
     "Source",
     "Tell",
@@ -50,6 +52,7 @@ __all__ = [
     "is_lmdb",
     "list_photos",
     "lmdb_sources",
+    "make_pairs",
     "make_stores",
     "make_synthetic",
     "merged",
