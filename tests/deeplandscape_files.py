@@ -6,7 +6,7 @@ import copy
 import sys
 import types
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,13 +84,17 @@ def save(path: Path, content: object, *, legacy: bool = False) -> Path:
     return path
 
 
-def save_whole(path: Path, module: nn.Module, *, legacy: bool = False) -> Path:
-    """The module itself, pickled under the release's class names."""
+def save_whole(
+    path: Path, module: nn.Module, *, legacy: bool = False, change: Callable[[Any], object] | None = None
+) -> Path:
+    """The module itself, pickled under the release's class names; `change` gets the copy that is saved."""
     whole = copy.deepcopy(module)
     with pretended() as classes:
         for part in whole.modules():
             if type(part).__name__ in classes:
                 part.__class__ = classes[type(part).__name__]
+        if change is not None:
+            change(whole)
         return save(path, whole, legacy=legacy)
 
 

@@ -34,7 +34,7 @@ from cinegan_cli.models.store import (
     remove,
     verify,
 )
-from cinegan_cli.models.superres import SUPERRES_KIND, read_superres, superres_config_of, write_superres
+from cinegan_cli.models.superres import SUPERRES, read_superres, write_superres
 
 __all__ = [
     "BUNDLE_KIND",
@@ -44,7 +44,7 @@ __all__ = [
     "PURPOSES",
     "REGISTRY",
     "SHIPPED",
-    "SUPERRES_KIND",
+    "SUPERRES",
     "VGG_NAME",
     "Bundle",
     "DeepLandscapeSet",
@@ -72,7 +72,6 @@ __all__ = [
     "read_superres",
     "remove",
     "require_finite",
-    "superres_config_of",
     "unpack",
     "verify",
     "write_bundle",

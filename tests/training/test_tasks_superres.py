@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from cinegan_cli.errors import InputError
-from cinegan_cli.models import read_superres, write_superres
+from cinegan_cli.errors import InputError, ModelMissingError
+from cinegan_cli.models import Bundle, read_superres, write_bundle, write_superres
 from cinegan_cli.nn.ade20k import SegmenterConfig
+from cinegan_cli.nn.deeplandscape import Generator
 from cinegan_cli.nn.rrdb import SuperResolver, SuperResolverConfig
 from cinegan_cli.training.settings import LoopSettings, SuperresSettings
 from cinegan_cli.training.tasks import superres
@@ -97,3 +99,19 @@ def test_pairs_are_made_once_and_small_photos_left_out(photos: Path, tmp_path: P
         (photos / name).unlink()
     with pytest.raises(InputError, match="too small"):
         train(settings, loop_in(tmp_path / "other", 1))
+
+
+def test_pairs_come_from_inverting_with_a_generator(photos: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = {"levels": 4, "style_dim": 8, "multiplier": 1 / 64, "mapping_layers": 1}
+    generator = Generator(**config)  # type: ignore[arg-type]
+    models = tmp_path / "generator.safetensors"
+    write_bundle(models, Bundle("deeplandscape_generator", config, generator.state_dict()))
+    work = tmp_path / "work"
+    settings = replace(tiny(photos, tmp_path), models=str(models), inversion=2, crop=8)
+    superres.train(settings, loop_in(work, 1), progress=silent)
+    small, large = (np.load(next((work / "pairs").glob(f"0-*.{name}.npy"))) for name in ("small", "large"))
+    assert small.shape == (32, 40, 3)
+    assert large.shape == (128, 160, 3)
+    with pytest.raises(ModelMissingError, match="encoder"):
+        superres.train(replace(settings, inversion=0), loop_in(tmp_path / "other", 1), progress=silent)

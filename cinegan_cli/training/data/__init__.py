@@ -17,6 +17,7 @@ from cinegan_cli.training.data.frames import (
 from cinegan_cli.training.data.from_photos import from_photos
 from cinegan_cli.training.data.from_videos import Collected, from_videos
 from cinegan_cli.training.data.labels import merged
+from cinegan_cli.training.data.lmdb_sets import is_lmdb, lmdb_sources
 from cinegan_cli.training.data.masks import (
     Example,
     read_examples,
@@ -48,7 +49,9 @@ __all__ = [
     "from_photos",
     "from_videos",
     "gather",
+    "is_lmdb",
     "list_photos",
+    "lmdb_sources",
     "make_pairs",
     "make_stores",
     "make_synthetic",

@@ -18,11 +18,21 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cinegan_cli.models import SUPERRES_KIND, find_perceptual, read_superres, write_superres
+from cinegan_cli.config import RunConfig
+from cinegan_cli.models import (
+    SUPERRES,
+    DeepLandscapeSet,
+    find_deeplandscape,
+    find_perceptual,
+    open_bundle,
+    read_superres,
+    write_superres,
+)
 from cinegan_cli.nn.rrdb import SCALE, SuperResolver, SuperResolverConfig
 from cinegan_cli.nn.vgg import Perceptual
 from cinegan_cli.session import Session
 from cinegan_cli.stages.mask import see, three_ways
+from cinegan_cli.systems.deeplandscape import VARIANTS, Networks, invert_pixels
 from cinegan_cli.training.data import PairSet, Tell, list_photos, make_pairs, unheard
 from cinegan_cli.training.loop import Phase, Workers, precision, run, sample_rng, set_up
 from cinegan_cli.training.results import require_places
@@ -51,12 +61,12 @@ def train(
     Raises InputError for data or weights that cannot be used.
     """
     inputs = (settings.start, *settings.vgg)
-    require_places(settings.out, loop.work, SUPERRES_KIND, inputs=inputs, photos=settings.data)
+    require_places(settings.out, loop.work, SUPERRES, inputs=inputs, photos=settings.data)
+    if reconstruct is None:
+        reconstruct, side = inverter(settings, loop)
     workers, device = Workers.join(loop), set_up(loop)
     network = _started(settings).to(device)
     paths, folder = list_photos(settings.data, "train"), loop.work / "pairs"
-    if reconstruct is None:
-        raise NotImplementedError
     if workers.rank > 0:
         dist.barrier()  # until the first process has made the pairs
     pairs = make_pairs(paths, folder, side, _maker(network, reconstruct), progress=progress, tell=tell)
@@ -64,6 +74,33 @@ def train(
         dist.barrier()
     task = SuperresTask(network, PairSet(pairs), settings, loop, device)
     return run(task, loop, config=settings, progress=progress)
+
+
+def inverter(settings: SuperresSettings, loop: LoopSettings) -> tuple[Reconstruct, int]:
+    """Inversion without fine-tuning, as the release made its pairs, and the short side of what it gives.
+
+    Raises ModelMissingError without a generator, or without an encoder where that is all that is asked for.
+    """
+    models = DeepLandscapeSet(open_bundle(find_deeplandscape(settings.models)))
+    session = Session(RunConfig(device=loop.device))
+    perceptual, name = find_perceptual(settings.vgg)
+    generator, encoder = models.generator().to(session.device), models.encoder()
+    networks = Networks(
+        name=models.name,
+        generator=generator,
+        levels=models.levels,
+        perceptual=perceptual.to(session.device),
+        perceptual_name=name,
+        encoder=None if encoder is None else encoder.to(session.device),
+    )
+    way = VARIANTS["EOI" if settings.inversion else "E"]
+
+    def reconstruct(photo: NDArray[Any]) -> NDArray[Any]:
+        pixels = torch.from_numpy(photo).permute(2, 0, 1).float() / 255
+        made = invert_pixels(pixels, None, networks, way, steps=settings.inversion, session=session).made[0]
+        return ((made + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+
+    return reconstruct, networks.side
 
 
 def _started(settings: SuperresSettings) -> SuperResolver:
@@ -109,7 +146,7 @@ class SuperresTask:
         device: torch.device,
     ) -> None:
         self.network, self.pairs, self.settings, self.loop, self.device = network, pairs, settings, loop, device
-        learning = [network.conv_ref, network.enhancement1, network.enhancement2]
+        learning: list[nn.Module] = [network.conv_ref, network.enhancement1, network.enhancement2]
         if settings.start is None:
             learning.append(network.net)
         for part in learning:
