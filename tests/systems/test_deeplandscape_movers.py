@@ -36,7 +36,7 @@ def require_std(frames: Frames) -> None:
 
 @pytest.mark.parametrize("direction", dl.CLOCK)
 def test_noise_moves_evenly_and_stays_noise_for_200_frames(direction: str) -> None:
-    maps = noise_maps()
+    maps = noise_maps(levels=3)
     mover = dl.HomographyMover(maps, dl.wind(direction), HORIZON)
     frames = [mover(n) for n in range(201)]
     assert all(torch.equal(made, own) for made, own in zip(frames[0], maps, strict=True))
@@ -56,7 +56,7 @@ def test_a_loop_closes_without_a_longer_step(direction: str) -> None:
         assert torch.equal(last, own)
     require_std(frames)
     moved = steps(frames)[1:]  # not of 4 px: too few cells to be even
-    assert (moved.amax(1) / moved.median(1).values < 2).all()
+    assert (moved.amax(1) < 2 * moved.median(1).values + 0.003).all()
     assert (moved[:, -1] / moved[:, 0] < 1.3).all()  # the step that closes the loop
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -21,8 +22,6 @@ from cinegan_cli.systems.deeplandscape.worlds import Source, World, crossing, mi
 BLEND = 0.08  # share of the picture's height over which sky passes into ground
 DEPTHS = (0.5, 2.0)  # of a place, 1 where it was: nearer than that noise is stretched too far, beyond it is squeezed
 LONGEST = 1000.0  # frames that are looked ahead
-
-_Worlds = tuple[World | None, World | None]  # of the sky and of the ground; None where there is none
 
 
 class HomographyMover:
@@ -42,7 +41,8 @@ class HomographyMover:
         scaled = shifts.double() * torch.tensor([short / width, short / height], dtype=torch.float64)
         self._sides = [logarithm(side) for side in homographies(scaled, horizon)]
         self.reach = _reach(self._sides, horizon)
-        self._lives: dict[int, list[_Worlds]] = {}
+        self._places = [_places(own) for own in maps]
+        self._lives: dict[int, list[list[_Side | None]]] = {}
 
     def __call__(self, n: float) -> list[Tensor]:
         """The maps at time `n` in frames, negative and broken ones included; at 0 those it was made for."""
@@ -64,32 +64,29 @@ class HomographyMover:
             ]
         return [restandardised(mixture(its), own) for its, own in zip(mixed, self.maps, strict=True)]
 
+    def origins(self, n: float) -> Tensor:
+        """Where the cells of the finest map are taken from after `n` frames, in cells (x, y): [h, w, 2]."""
+        sources = self._sources(n, 0)[-1]
+        own = grid_of(self.maps[-1])
+        weights = [torch.as_tensor(source.weight)[..., None].expand(*own.shape[:2], 1) for source in sources]
+        return sum((s.origins * w for s, w in zip(sources, weights, strict=True)), torch.zeros_like(own))
+
     def _sources(self, n: float, life: int) -> list[list[Source]]:
         """What the maps of each level are mixed from, `n` frames after they were not moved: sky and ground."""
         if life not in self._lives:
             self._lives[life] = [self._worlds(level, still, life) for level, still in enumerate(self.maps)]
         matrices = [torch.matrix_exp(n * side) for side in self._sides]
-        levels = zip(self.maps, self._lives[life], strict=True)
-        return [self._level(still, worlds, matrices, life) for still, worlds in levels]
+        return [
+            [side.source(matrix, places, life) for side, matrix in zip(sides, matrices, strict=True) if side]
+            for sides, places in zip(self._lives[life], self._places, strict=True)
+        ]
 
-    def _worlds(self, level: int, still: Tensor, life: int) -> _Worlds:
+    def _worlds(self, level: int, still: Tensor, life: int) -> list[_Side | None]:
         """Those of the photo's own map, or of other noise like it."""
-        seed = self.seed + level + 1000 * life
+        seed = (self.seed + level + 1000 * life) % 2**63
         if life:
             still = continued(still, seed)[:, :, still.shape[2] + 1 :, : still.shape[3]]
-        return _two_worlds(still - still.mean((1, 2, 3), keepdim=True), self.horizon, seed % 2**63)
-
-    def _level(self, still: Tensor, worlds: _Worlds, matrices: Sequence[Tensor], life: int) -> list[Source]:
-        rows = still.shape[2]
-        share = sky_share(rows, self.horizon).to(still)
-        made = []
-        for world, matrix, weight in zip(worlds, matrices, (share, 1 - share), strict=True):
-            if world is not None:
-                origins, drawn = _origins(matrix, still), weight.nonzero()[:, 0]
-                first, last = int(drawn[0]), int(drawn[-1]) + 1
-                noise = F.pad(world.sample(origins[first:last]), (0, 0, first, rows - last))
-                made.append(Source(noise, origins, weight[:, None], life))
-        return made
+        return _sides(still - still.mean((1, 2, 3), keepdim=True), self.horizon, seed)
 
 
 def _reach(sides: Sequence[Tensor], horizon: float) -> float:
@@ -113,11 +110,10 @@ def _reach(sides: Sequence[Tensor], horizon: float) -> float:
     return math.inf
 
 
-def _origins(matrix: Tensor, still: Tensor) -> Tensor:
-    """Where the cells of a map are taken from, in cells: [h, w, 2]. Pixel areas are matched, as between levels."""
+def _places(still: Tensor) -> Tensor:
+    """The cells of a map in normalised coordinates, float64 [h, w, 2]. Pixel areas are matched, as between levels."""
     grid = grid_of(still).double()
-    size = grid.new_tensor((still.shape[3], still.shape[2]))
-    return ((project(matrix, (2 * grid + 1) / size - 1) + 1) * size / 2 - 0.5).to(still.dtype)
+    return (2 * grid + 1) / grid.new_tensor((still.shape[3], still.shape[2])) - 1
 
 
 def grid_of(still: Tensor) -> Tensor:
@@ -135,18 +131,40 @@ def sky_share(rows: int, horizon: float) -> Tensor:
     return ramp * ramp * (3 - 2 * ramp)
 
 
-def _two_worlds(still: Tensor, horizon: float, seed: int) -> _Worlds:
-    """The sky's world and the ground's, alike in the rows that both draw and beside them; None where there is none.
+@dataclass(frozen=True)
+class _Side:
+    """The sky's world or the ground's, and the `share` [h, 1] it has in rows `first` … `last` - 1; 0 elsewhere."""
+
+    world: World
+    first: int
+    last: int
+    share: Tensor
+
+    def source(self, matrix: Tensor, places: Tensor, life: int) -> Source:
+        """What it adds to a map whose cells are at `places` [h, w, 2] (`_places`), taken through `matrix`."""
+        size = places.new_tensor((places.shape[1], places.shape[0]))
+        origins = ((project(matrix, places) + 1) * (size / 2) - 0.5).to(self.share.dtype)
+        noise = self.world.sample(origins[self.first : self.last])
+        whole = F.pad(noise, (0, 0, self.first, len(origins) - self.last))
+        return Source(whole, origins, self.share, life)
+
+
+def _sides(still: Tensor, horizon: float, seed: int) -> list[_Side | None]:
+    """The sky and the ground, alike in the rows that both draw and beside them; None where one is not there.
 
     The ground's first row is the map's first row too: both count rows alike.
     """
-    share, rows = sky_share(still.shape[2], horizon), still.shape[2]
-    sky, ground = int((share > 0).sum()), int((share < 1).sum())
+    rows = still.shape[2]
+    share = sky_share(rows, horizon).to(still)[:, None]
+    last, first = int((share > 0).sum()), rows - int((share < 1).sum())
     wide = continued(still, seed)
     beside, fresh = wide[:, :, :rows], wide[:, :, rows:]
-    above = torch.cat((beside[:, :, :sky], fresh[:, :, : sky + 1]), 2)
-    below = torch.cat((beside[:, :, rows - ground :], fresh[:, :, : ground + 1]), 2).roll(rows - ground, 2)
-    return World.around(above) if sky else None, World.around(below) if ground else None
+    above = torch.cat((beside[:, :, :last], fresh[:, :, : last + 1]), 2)
+    below = torch.cat((beside[:, :, first:], fresh[:, :, : rows - first + 1]), 2).roll(first, 2)
+    return [
+        _Side(World.around(above), 0, last, share) if last else None,
+        _Side(World.around(below), first, rows, 1 - share) if first < rows else None,
+    ]
 
 
 def continued(still: Tensor, seed: int) -> Tensor:
