@@ -89,6 +89,29 @@ class InversionConfig:
         read_by=GENERATOR,
         unless="latents",
     )
+    variant: Literal["I2S", "MO", "E", "EO", "EOI", "EOIF", "EOIFS"] = setting(
+        "EOIFS",
+        "How latents are found: encoder (E) or mean style (MO), optimised (O), kept near the start (I), generator "
+        "fine-tuned (F), what stands apart from what moves (S); I2S is Image2StyleGAN.",
+        read_by=LANDSCAPE,
+        unless="latents",
+    )
+    steps: int | None = setting(
+        None,
+        "Most steps of each part of the search.  [default: the variant's own]",
+        minimum=1,
+        maximum=100_000,
+        read_by=LANDSCAPE,
+        unless="latents",
+    )
+    perceptual: Path | None = setting(
+        None,
+        "VGG-19 by which DeepLandscape's pictures are compared (torchvision's vgg19-dcbb9e9d.pth).  [default: features "
+        "of the network that ships]",
+        metavar="FILE",
+        read_by=LANDSCAPE,
+        unless="latents",
+    )
     mode: Literal["bands", "deep"] = setting(
         "bands",
         "Warp the generator's RGB contributions, or (deep, the paper's literal form) its features with all channels: "
@@ -196,8 +219,8 @@ class WeatherConfig:
         metavar="1h..12h|FILE",
         read_by=LANDSCAPE,
     )
-    wind_set: Literal["manual", "slow2", "x2.5", "x4", "selected"] = setting(
-        "x2.5", "Of which speed: the release's sets; x2.5 is that of real clips.", needs="wind"
+    wind_set: Literal["manual", "slow2", "x2.5", "x4", "selected"] | None = setting(
+        None, "How fast: the release's sets of homographies.  [default: x2.5, as in real clips]", needs="wind"
     )
     light: Literal["day", "bright", "evening", "sunset", "afterglow", "dusk", "night", "morning"] | None = setting(
         None, "Go from the photo's light to this one and back within the loop.", read_by=LANDSCAPE

@@ -29,6 +29,8 @@ from cinegan_cli.training.settings import (
     MotionSettings,
     SeerLoop,
     SeerSettings,
+    SuperresLoop,
+    SuperresSettings,
 )
 
 
@@ -140,6 +142,19 @@ def deeplandscape_encoder(quiet: bool, as_json: bool, **options: Any) -> None:
 def lighting(quiet: bool, as_json: bool, **options: Any) -> None:
     """Train the network that moves a DeepLandscape w to another light, on the generator's own mapping."""
     train_on_the_loop("lighting", LightingSettings, LightingLoop, options, Printer(quiet, as_json))
+
+
+@train.command()
+@config_options(SuperresSettings, SuperresLoop)
+@output_options
+def superres(quiet: bool, as_json: bool, **options: Any) -> None:
+    """Train what enlarges DeepLandscape's frames by 4, with the photo's own detail where nothing moves.
+
+    Pairs are made first: each photo is inverted once, for minutes, and kept below --work. Photos that are too small are
+    listed and left out.
+    """
+    printer = Printer(quiet, as_json)
+    train_on_the_loop("superres", SuperresSettings, SuperresLoop, options, printer, tell=printer.notice)
 
 
 def train_on_the_loop(

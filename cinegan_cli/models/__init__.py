@@ -34,6 +34,7 @@ from cinegan_cli.models.store import (
     remove,
     verify,
 )
+from cinegan_cli.models.superres import SUPERRES, read_superres, write_superres
 
 __all__ = [
     "BUNDLE_KIND",
@@ -43,6 +44,7 @@ __all__ = [
     "PURPOSES",
     "REGISTRY",
     "SHIPPED",
+    "SUPERRES",
     "VGG_NAME",
     "Bundle",
     "DeepLandscapeSet",
@@ -67,9 +69,11 @@ __all__ = [
     "pack",
     "pull_set",
     "read_bundle",
+    "read_superres",
     "remove",
     "require_finite",
     "unpack",
     "verify",
     "write_bundle",
+    "write_superres",
 ]

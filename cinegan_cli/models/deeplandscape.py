@@ -12,6 +12,7 @@ from cinegan_cli.errors import ModelMissingError
 from cinegan_cli.models.formats.deeplandscape import DeepLandscapeKind, levels_of, require_fitting
 from cinegan_cli.models.store import Models, find_models, first_with
 from cinegan_cli.nn.deeplandscape import CompactEncoder, Encoder, Generator, Lighting
+from cinegan_cli.nn.rrdb import SuperResolver
 
 GENERATOR: DeepLandscapeKind = "deeplandscape_generator"
 SHIPPED_DEEPLANDSCAPE = Path(__file__).parents[1] / "weights" / "deeplandscape.safetensors"
@@ -61,6 +62,10 @@ class DeepLandscapeSet:
     def lighting(self) -> Lighting | None:
         """`(w, z_dyn, c) -> w`; None where the set has none."""
         return self._optional("deeplandscape_lighting", Lighting)
+
+    def superres(self) -> SuperResolver | None:
+        """`(frame, reference) -> picture`, four times as large; None where the set has none."""
+        return self._optional("deeplandscape_superres", SuperResolver)
 
     def _optional(self, part: DeepLandscapeKind, kind: type[Network]) -> Network | None:
         return self._part(part, kind) if self.models.has(part) else None

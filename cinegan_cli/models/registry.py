@@ -31,6 +31,8 @@ PURPOSES: Mapping[str, str] = MappingProxyType(  # of the parts of sets
         "deeplandscape_discriminator": "for training on",
         "deeplandscape_encoder": "reads a photo for its generator: invert --system deeplandscape",
         "deeplandscape_lighting": "other times of day: animate --backbone deeplandscape --light",
+        "deeplandscape_superres": "frames four times as large: animate --backbone deeplandscape",
+        "deeplandscape_perceptual": "the perceptual distance that inverts a photo: invert --system deeplandscape",
     }
 )
 REGISTRY: Mapping[str, KnownSet] = MappingProxyType(
@@ -58,6 +60,8 @@ REGISTRY: Mapping[str, KnownSet] = MappingProxyType(
                     "checkpoints/256/475000.model": "generator for 256 px (512/445000.model: for 512 px)",
                     "encoders/256_resnet/models/best_model.pth": "encoder for the same size",
                     "encoders/256_mlp/models/best_model.pth": "lighting network for the same generator",
+                    "superres/weights/G.pth": "super-resolution, with its segmentation network",
+                    "vgg19-dcbb9e9d.pth": "torchvision's VGG-19, for the perceptual distance",
                 }
             ),
         ),

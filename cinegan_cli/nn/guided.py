@@ -13,13 +13,19 @@ def guided_filter(guide: Tensor, source: Tensor, radius: int, eps: float) -> Ten
     Windows are squares of 2 radius + 1 pixels, cut at the border; `eps` is the variance of the guide below which a
     window counts as flat. Raises ValueError for two shapes, or a radius below 0.
     """
+    slope, offset = guided_lines(guide, source, radius, eps)
+    return slope * guide + offset
+
+
+def guided_lines(guide: Tensor, source: Tensor, radius: int, eps: float) -> tuple[Tensor, Tensor]:
+    """Slope and offset [B, C, H, W] of the functions of `guided_filter`, to be used at another size too."""
     if guide.shape != source.shape:
         raise ValueError(f"guide and source must have one shape, got {tuple(guide.shape)} and {tuple(source.shape)}")
     means = window_means(torch.cat((guide, source, guide * source, guide * guide)), radius)
     mean, level, cross, square = means.chunk(4)
     slope = (cross - mean * level) / (square - mean * mean + eps)
-    slope, offset = window_means(torch.cat((slope, level - slope * mean)), radius).chunk(2)
-    return slope * guide + offset
+    smooth = window_means(torch.cat((slope, level - slope * mean)), radius)
+    return smooth[: len(guide)], smooth[len(guide) :]
 
 
 def window_means(x: Tensor, radius: int) -> Tensor:

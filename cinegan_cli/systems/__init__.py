@@ -1,6 +1,6 @@
 """Systems: what can make the moving layer's frames from a photo, behind one protocol."""
 
-from cinegan_cli.systems.base import System, on_device, restyled
-from cinegan_cli.systems.registry import SYSTEMS, choose_system
+from cinegan_cli.systems.base import Inverted, System, on_device, restyled
+from cinegan_cli.systems.registry import SYSTEMS, choose_system, invert_photo
 
-__all__ = ["SYSTEMS", "System", "choose_system", "on_device", "restyled"]
+__all__ = ["SYSTEMS", "Inverted", "System", "choose_system", "invert_photo", "on_device", "restyled"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cinegan_cli.config import Config, StyleConfig
@@ -41,6 +44,31 @@ class System(Protocol):
 
     def layer(self, scene: Scene, coverage: Tensor, config: Config, session: Session) -> Iterator[LayerFrame]:
         """Yield the moving layer in frame t = 0 … N-1. `coverage` [H, W] is the share of each pixel that is it."""
+        ...
+
+
+class Inverted(Protocol):
+    """A photo's latents under a generator, and the picture that they make."""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Sentences for the user."""
+        ...
+
+    def figures(self) -> dict[str, object]:
+        """How like the photo the picture is, by name, as plain values."""
+        ...
+
+    def sentence(self) -> str:
+        """The same in a line."""
+        ...
+
+    def side_by_side(self) -> NDArray[np.uint8]:
+        """The photo at the left, the picture at the right: [H, 2 W, 3]."""
+        ...
+
+    def write(self, path: Path) -> None:
+        """Write the latents. Raises OutputError."""
         ...
 
 

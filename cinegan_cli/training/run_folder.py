@@ -21,7 +21,7 @@ CONFIG = "config.json"
 ADVICE = "free some space, then --resume"
 FIRST_COLUMNS = ["step", "seconds"]  # of the log
 # options that may differ where a run goes on
-FREE = ("data", "clips", "annotations", "out", "models", "generator", "members", "lpips", "learning_rate")
+FREE = ("data", "clips", "annotations", "out", "models", "members", "lpips", "learning_rate")
 
 
 def open_folder(work: Path, config: Any, *, resume: bool) -> Path | None:

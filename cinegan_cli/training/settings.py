@@ -295,8 +295,11 @@ class DeepLandscapeLoop(LoopSettings):
 class DeepLandscapeEncoderSettings:
     """The encoder of a DeepLandscape generator, photo to w, learned from what the generator makes."""
 
-    generator: Path = setting(
-        Path("deeplandscape.safetensors"), "Generator: a file of `cinegan train deeplandscape`.", metavar="FILE"
+    models: str | None = setting(
+        None,
+        "Set of models, or file of `cinegan train deeplandscape`, with the generator.  [default: the installed or "
+        "shipped]",
+        metavar="NAME|FILE",
     )
     out: Path = setting(Path("deeplandscape-encoder.safetensors"), "Weights file to write.", metavar="FILE")
     form: Literal["compact", "resnet152"] = setting(
@@ -325,8 +328,11 @@ class DeepLandscapeEncoderLoop(LoopSettings):
 class LightingSettings:
     """The network that moves w to another light (the paper's A), learned from the generator's own mapping."""
 
-    generator: Path = setting(
-        Path("deeplandscape.safetensors"), "Generator: a file of `cinegan train deeplandscape`.", metavar="FILE"
+    models: str | None = setting(
+        None,
+        "Set of models, or file of `cinegan train deeplandscape`, with the generator.  [default: the installed or "
+        "shipped]",
+        metavar="NAME|FILE",
     )
     out: Path = setting(Path("lighting.safetensors"), "Weights file to write.", metavar="FILE")
     learning_rate: float = setting(1e-2, "Of Adam at first; falls along a cosine.", minimum=0.0)
@@ -339,6 +345,44 @@ class LightingLoop(LoopSettings):
     work: Path = work_setting("lighting")
     steps: int = steps_setting(20_000)
     batch: int = batch_setting(512)
+
+
+@dataclass(frozen=True)
+class SuperresSettings:
+    """Settings of DeepLandscape's super-resolution by 4."""
+
+    data: Path = setting(Path("data"), "Folder of photos, or one with a manifest.csv.", metavar="DIR")
+    models: str | None = setting(
+        None, "DeepLandscape set, or bundle file, whose pictures are to be enlarged.", metavar="NAME|FILE"
+    )
+    out: Path = setting(Path("superres.safetensors"), "Weights file to write.", metavar="FILE")
+    start: Path | None = setting(
+        None,
+        "Weights to go on from; their backbone stays as it is.  [default: none]",
+        metavar="FILE",
+    )
+    features: int = setting(64, "Channels.", minimum=4, maximum=512, unless="start")
+    blocks: int = setting(23, "Residual dense blocks.", minimum=1, maximum=64, unless="start")
+    growth: int = setting(32, "Channels that each convolution in a block adds.", minimum=2, maximum=256, unless="start")
+    inversion: int = setting(500, "Steps of the inversion that makes a pair; 0 for the encoder alone.", minimum=0)
+    crop: int = setting(32, "Side of the small crops, in pixels.", minimum=8, maximum=512)
+    perceptual: float = setting(0.02, "Weight of the perceptual distance, summed over its layers.", minimum=0.0)
+    vgg: tuple[Path, ...] = setting(
+        (),
+        "torchvision's VGG-19 for the perceptual distance.  [default: the installed one, else EfficientNet-Lite "
+        "features of the shipped seer]",
+        metavar="FILE",
+    )
+    learning_rate: float = setting(2e-4, "Of Adam.", minimum=0.0)
+
+
+@dataclass(frozen=True)
+class SuperresLoop(LoopSettings):
+    """The recipe's steps."""
+
+    work: Path = work_setting("superres")
+    steps: int = steps_setting(20_000)
+    batch: int = batch_setting(8)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from cinegan_cli.errors import InputError
-from cinegan_cli.models import LITE_NAME, NONE, VGG_NAME, find_perceptual
-from cinegan_cli.nn import vgg
+from cinegan_cli.models import LITE_NAME, NONE, VGG_NAME, find_perceptual, import_files, model_path
 from cinegan_cli.nn.vgg import Vgg
-
-SMALL = (2, 2, 2, 2, 2)
 
 
 @pytest.mark.parametrize("given", [(), NONE])
@@ -28,18 +25,21 @@ def test_without_vgg_the_shipped_encoder_stands_in(given: tuple[Path, ...]) -> N
 
 
 def test_vgg_of_a_file_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vgg.Vgg.__init__, "__defaults__", (SMALL,))
     torch.manual_seed(0)
-    made = Vgg()
-    state = {**made.state_dict(), "classifier.0.weight": torch.zeros(2, 2)}
-    torch.save(state, tmp_path / "vgg19.pth")
-    network, name = find_perceptual((tmp_path / "vgg19.pth",))
-    assert name == VGG_NAME
+    made = Vgg((2, 2, 2, 2, 2))
+    file = tmp_path / "vgg19.pth"
+    torch.save({**made.state_dict(), "classifier.0.weight": torch.zeros(2, 2)}, file)
     a, b = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
-    torch.testing.assert_close(network(a, b), made(a, b))
+    monkeypatch.setenv("CINEGAN_HOME", str(tmp_path / "home"))
+    import_files([file], "mine", licence="", moves={})
+    for given in ((file,), (model_path("mine"),), ()):
+        network, name = find_perceptual(given)
+        assert name == VGG_NAME
+        torch.testing.assert_close(network(a, b), made(a, b))
+    assert find_perceptual(NONE)[1] == LITE_NAME
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     torch.save({"features.0.weight": torch.zeros(64, 3, 11, 11)}, tmp_path / "alexnet.pth")
-    with pytest.raises(InputError, match="VGG-19"):
+    with pytest.raises(InputError, match="perceptual"):
         find_perceptual((tmp_path / "alexnet.pth",))

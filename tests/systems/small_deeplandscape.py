@@ -7,13 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cinegan_cli.nn.deeplandscape import Generator
+from cinegan_cli.nn.vgg import Perceptual
 from cinegan_cli.systems.deeplandscape import Networks
 
 LEVELS = 4  # 32 px
 STYLES = 32
 
 
-class SmallPerceptual(nn.Module):
+class SmallPerceptual(Perceptual):
     """Two convolutions and their ReLUs."""
 
     def __init__(self) -> None:
@@ -23,10 +24,6 @@ class SmallPerceptual(nn.Module):
     def activations(self, images: Tensor) -> list[Tensor]:
         first = F.relu(self.first(images))
         return [first, F.relu(self.second(first))]
-
-    def forward(self, images: Tensor, target: Tensor) -> Tensor:
-        pairs = zip(self.activations(images), self.activations(target), strict=True)
-        return torch.stack([(a - b).abs().mean(dim=(1, 2, 3)) for a, b in pairs], dim=1)
 
 
 class SmallEncoder(nn.Module):
@@ -51,7 +48,7 @@ def small_networks(*, encoder: bool = True) -> Networks:
     for module in (generator, perceptual):
         module.eval().requires_grad_(False)
     chosen = SmallEncoder().requires_grad_(False) if encoder else None
-    return Networks("small", generator, LEVELS, perceptual, "two random layers", chosen)
+    return Networks("small", generator, LEVELS, torch.zeros(STYLES), perceptual, "two random layers", chosen)
 
 
 def landscape(height: int, width: int) -> Tensor:

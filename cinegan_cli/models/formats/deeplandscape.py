@@ -14,6 +14,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from cinegan_cli.errors import InputError
+from cinegan_cli.nn.ade20k import SegmenterConfig
 from cinegan_cli.nn.deeplandscape import (
     CHANNELS,
     CompactEncoder,
@@ -23,21 +24,32 @@ from cinegan_cli.nn.deeplandscape import (
     Lighting,
     channels_of,
 )
+from cinegan_cli.nn.rrdb import SuperResolverConfig, super_resolver_of
+from cinegan_cli.nn.vgg import Vgg
 
 DeepLandscapeKind = Literal[
-    "deeplandscape_generator", "deeplandscape_discriminator", "deeplandscape_encoder", "deeplandscape_lighting"
+    "deeplandscape_generator",
+    "deeplandscape_discriminator",
+    "deeplandscape_encoder",
+    "deeplandscape_lighting",
+    "deeplandscape_superres",
+    "deeplandscape_perceptual",
 ]
 DEEPLANDSCAPE: tuple[DeepLandscapeKind, ...] = (
     "deeplandscape_generator",
     "deeplandscape_discriminator",
     "deeplandscape_encoder",
     "deeplandscape_lighting",
+    "deeplandscape_superres",
+    "deeplandscape_perceptual",
 )
 SIGNS: Mapping[DeepLandscapeKind, str] = {  # a tensor that only this kind has
     "deeplandscape_generator": "generator.progression.0.conv1.input",
     "deeplandscape_discriminator": "static.linear.linear.weight_orig",
     "deeplandscape_encoder": "backbone.fc.3.weight",
     "deeplandscape_lighting": "impl.0.impl.0.weight",
+    "deeplandscape_superres": "enhancement1.weight",
+    "deeplandscape_perceptual": "features.34.weight",  # VGG-19's last convolution
 }
 STYLE_DIM = 512  # of the released encoders, whose tensors do not say where one level's w ends
 CRITICS = {"discriminator": "static", "n_frames_discriminator": "pairwise"}  # in a `*.model` → in `Discriminators`
@@ -91,6 +103,10 @@ def config_of(kind: DeepLandscapeKind, state: Mapping[str, Tensor]) -> dict[str,
         return _widths(tuple(len(state[f"static.from_rgb.{levels - 1 - i}.conv.bias"]) for i in range(levels)))
     if kind == "deeplandscape_encoder":
         return _encoder_config(state)
+    if kind == "deeplandscape_superres":
+        return _superres_config(state).as_dict()
+    if kind == "deeplandscape_perceptual":
+        return {"widths": [state[f"features.{first}.weight"].shape[0] for first in (0, 5, 10, 19, 28)]}
     channels, style_dim = state["impl.0.impl.0.weight"].shape[1], state["out.weight"].shape[0]
     return {
         "style_dim": style_dim,
@@ -118,6 +134,29 @@ def _encoder_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
     return {"levels": rows // STYLE_DIM, "style_dim": STYLE_DIM, "depths": depths, "width": width, "hidden": hidden}
 
 
+def _superres_config(state: Mapping[str, Tensor]) -> SuperResolverConfig:
+    segmenter = None
+    if any(key.startswith("binary_mask.") for key in state):
+        layers = [_count(state, rf"binary_mask\.encoder\.layer{k}\.(\d+)\.conv1\.weight") for k in range(1, 5)]
+        classes, pooled = state["binary_mask.decoder.conv_last.4.weight"].shape[:2]
+        width = state["binary_mask.encoder.conv1.weight"].shape[0]
+        segmenter = SegmenterConfig(width, (layers[0], layers[1], layers[2], layers[3]), pooled, classes)
+    return SuperResolverConfig(
+        features=state["net.conv_first.weight"].shape[0],
+        blocks=_count(state, r"net\.RRDB_trunk\.(\d+)\.RDB1\.conv1\.weight"),
+        growth=state["net.RRDB_trunk.0.RDB1.conv1.weight"].shape[0],
+        segmenter=segmenter,
+        spare="linear_gdf1.weight" in state,
+    )
+
+
+def own_tensors(kind: str, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Those of a released file that the network has: of a whole VGG-19 not the classifier."""
+    if kind != "deeplandscape_perceptual":
+        return state
+    return {key: value for key, value in state.items() if key.startswith("features.")}
+
+
 def _count(state: Mapping[str, Tensor], pattern: str) -> int:
     """One more than the largest number in the keys that match."""
     numbers = [int(match[1]) for key in state if (match := re.fullmatch(pattern, key))]
@@ -132,6 +171,10 @@ def build(kind: DeepLandscapeKind, config: Mapping[str, Any]) -> nn.Module:
         return Discriminators(**config)
     if kind == "deeplandscape_encoder":
         return CompactEncoder(**config) if "variant" in config else Encoder(**config)
+    if kind == "deeplandscape_superres":
+        return super_resolver_of(config)
+    if kind == "deeplandscape_perceptual":
+        return Vgg(config["widths"])
     return Lighting(**config)
 
 

@@ -47,7 +47,7 @@ def read_pickled(path: Path) -> dict[str, Tensor]:
             f"{path}: holds code or data beside weights and is refused ({reason}); get the plain state dict from its "
             "authors"
         ) from reason
-    except (ValueError, LookupError, TypeError, OSError, OverflowError, struct.error, zipfile.BadZipFile) as error:
+    except Exception as error:  # whatever damage leads to: of the archive, of the pickle, of what it describes
         said = (ascii(error).splitlines() or [""])[0][:80]
         raise InputError(f"{path}: a damaged pickle is refused ({said}); get the file again") from error
 

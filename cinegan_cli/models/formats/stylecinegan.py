@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cinegan_cli.errors import InputError, UsageError
-from cinegan_cli.models.formats.deeplandscape import is_model, network_in, trained_levels
+from cinegan_cli.models.formats.deeplandscape import is_model, network_in, own_tensors, trained_levels
 from cinegan_cli.models.formats.lpips import joined, to_lpips
 from cinegan_cli.models.formats.nvidia import is_nvidia, to_port
 from cinegan_cli.models.formats.pickled import read_pickled
@@ -36,7 +36,9 @@ def load_released(path: str | Path, kind: Kind | None = None) -> nn.Module:
     (`(photo) -> [B, 2, H, W]`) or "lpips" (a file with backbone and heads); of DeepLandscape "deeplandscape_generator"
     (`.mapping(z)`, `.synthesize(w, static, dynamic, alpha)`), "deeplandscape_discriminator" (`.static(images, alpha)`,
     `.pairwise(pairs, alpha)`), both from a `*.model` file, "deeplandscape_encoder" (`(photo256) -> w`) and
-    "deeplandscape_lighting" (`(w, z_dyn, c) -> w`), plain or saved as whole modules. None recognises it by its tensors.
+    "deeplandscape_lighting" (`(w, z_dyn, c) -> w`), plain or saved as whole modules, "deeplandscape_superres"
+    (`(frame, reference) -> picture`, `.masks(reference)`) and "deeplandscape_perceptual" (torchvision's VGG-19;
+    `(images, target) -> [B, 13]`). None recognises it by its tensors.
     Raises InputError when the file is missing, damaged, holds code, or another network.
     """
     if kind is not None and kind not in KINDS:
@@ -70,7 +72,8 @@ def read_released(path: Path, wanted: str | None = None) -> tuple[Kind, dict[str
     if kind is None:
         some = ", ".join(list(state)[:3]) or "nothing"
         raise InputError(f"{path}: no known network (it holds {some}, ...); known are {', '.join(KINDS)}")
-    state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    own = own_tensors(kind, state).items()
+    state = {key: value.float() if value.is_floating_point() else value for key, value in own}
     try:
         config = config_of(kind, state)
     except (KeyError, ValueError, IndexError, TypeError) as error:

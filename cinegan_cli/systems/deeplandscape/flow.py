@@ -1,22 +1,37 @@
-"""Dynamic noise maps in a closed loop along a motion field, with its short cycles, or along homographies."""
+"""Dynamic noise maps in a closed loop, moved by a motion field or by a wind of homographies.
+
+A map in frame t is a mixture of the photo's own map carried on from the loop's start and carried back from its end, as
+the pixels of Eq. 3 are. The generator paints every mixture sharply, so no two pictures are ever dissolved.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cinegan_cli.config import RenderConfig
 from cinegan_cli.stages.warp import parts_of, upsampled
-from cinegan_cli.systems.deeplandscape.movers import FieldMover, HomographyMover, grid_of, loop_maps
+from cinegan_cli.systems.deeplandscape.movers import HomographyMover, continued, grid_of, loop_maps
 from cinegan_cli.systems.deeplandscape.noise import restandardised
+from cinegan_cli.systems.deeplandscape.worlds import Source, World, crossing, mixture
 from cinegan_cli.types import Motion
 
-RELEASED_RATE = 30.0  # frames per second of the homographies
+RELEASED_RATE = 30.0  # frames per second of the release's homographies
 
-MapsAt = Callable[[int], list[Tensor]]  # of frame t
+
+def drifting_maps(mover: HomographyMover, speed: float, render: RenderConfig) -> Iterator[list[Tensor]]:
+    """Yield the maps of frame t = 0 … N-1 in a wind, `speed` times as fast as its homographies say."""
+    for t in range(render.frames):
+        yield loop_maps(mover, t, render.frames, speed=speed * RELEASED_RATE / render.fps)
+
+
+def drift(mover: HomographyMover, speed: float) -> Motion:
+    """The motion that those maps have, on the grid of the finest of them."""
+    shift = grid_of(mover.maps[-1]) - mover.origins(1)
+    return Motion((shift * (speed * RELEASED_RATE)).permute(2, 0, 1).float().contiguous(), "given")
 
 
 def flowing_maps(
@@ -24,50 +39,42 @@ def flowing_maps(
 ) -> Iterator[list[Tensor]]:
     """Yield the maps [1, 1, h_i, w_i] of frame t = 0 … N-1; frame 0 has `dynamic` itself, and so would frame N.
 
-    `region` uint8 [H, W] is 1 where something moves. Calm water, whose waves pass under what they carry, keeps its
-    noise. Mean and deviation of a map stay what they are.
+    `region` uint8 [H, W] is 1 where something moves. Mean and deviation of a map stay what they are.
     """
-    movers, shares = [], []
-    for part in parts_of(motion, region, render):
-        count = render.frames / part.cycles
-        movers.append(_still(dynamic) if part.waves is not None else _looping(dynamic, part.motion, count, render.fps))
-        shares.append([_share(part.weight, maps) for maps in dynamic])
-    for t in range(render.frames):
-        moved = [maps_at(t) for maps_at in movers]
-        if len(moved) == 1:
-            yield moved[0]
+    render = replace(render, warp="backward", loop="flow")
+    parts = parts_of(motion, region, render)
+    shares = [[_share(part.weight, maps) for maps in dynamic] for part in parts]
+    still = [maps - maps.mean() for maps in dynamic]
+    worlds = [World.around(continued(maps, level)) for level, maps in enumerate(still)]
+    for t, origins in enumerate(zip(*(part.origins(render) for part in parts), strict=True)):
+        if t == 0:
+            yield list(dynamic)
             continue
-        levels = zip(zip(*moved, strict=True), zip(*shares, strict=True), dynamic, strict=True)
-        yield [_mixed(its_maps, its_shares, own) for its_maps, its_shares, own in levels]
-
-
-def drifting_maps(mover: HomographyMover, speed: float, render: RenderConfig) -> Iterator[list[Tensor]]:
-    """The same along homographies, `speed` times as fast as they say."""
-    for t in range(render.frames):
-        yield loop_maps(mover, t, render.frames, speed=speed * RELEASED_RATE / render.fps)
-
-
-def drift(mover: HomographyMover, speed: float) -> Motion:
-    """The motion that those maps have, on the grid of the finest."""
-    still, moved = grid_of(mover.maps[-1]), mover(1).origins[-1]
-    return Motion(((still - moved) * (speed * RELEASED_RATE)).permute(2, 0, 1).float().contiguous(), "given")
-
-
-def _looping(dynamic: Sequence[Tensor], motion: Motion, count: float, fps: float) -> MapsAt:
-    """Along a flow, in a cycle of `count` frames, which need not be whole."""
-    mover = FieldMover(dynamic, motion)
-    return lambda t: loop_maps(mover, math.fmod(t, count), count, speed=RELEASED_RATE / fps)
-
-
-def _still(dynamic: Sequence[Tensor]) -> MapsAt:
-    return lambda t: list(dynamic)
+        frame = []
+        for level, maps in enumerate(dynamic):
+            sources = [
+                source
+                for its, share in zip(origins, shares, strict=True)
+                for source in _sources(worlds[level], maps, its.offsets, its.weight, share[level])
+            ]
+            frame.append(restandardised(mixture(sources), maps))
+        yield frame
 
 
 def _share(weight: Tensor | None, maps: Tensor) -> Tensor:
-    return maps.new_ones(maps.shape[2:]) if weight is None else upsampled(weight, maps.shape[2:]).to(maps)
+    return maps.new_ones(()) if weight is None else upsampled(weight, maps.shape[2:]).to(maps)
 
 
-def _mixed(maps: Sequence[Tensor], shares: Sequence[Tensor], own: Tensor) -> Tensor:
-    """Maps of several parts as one, each where its part is."""
-    made = torch.stack([share * level for share, level in zip(shares, maps, strict=True)]).sum(0)
-    return restandardised(made, own)
+def _sources(world: World, maps: Tensor, offsets: Tensor, weight: float, share: Tensor) -> Iterator[Source]:
+    """What comes from the start of the loop and from its end; `offsets` [2, 2, gh, gw] are in px of their own grid."""
+    places = [grid_of(maps) + _on_cells(way, maps) for way in (offsets if weight > 0 else offsets[:1])]
+    sources = [Source(world.sample(place), place, share) for place in places]
+    yield from crossing(sources[0], sources[1], weight) if weight > 0 else sources
+
+
+def _on_cells(offsets: Tensor, maps: Tensor) -> Tensor:
+    """Offsets [2, gh, gw] in px of their grid, on the grid of a map and in its cells: [h, w, 2]."""
+    rows, columns = maps.shape[2:]
+    size = offsets.new_tensor([columns / offsets.shape[2], rows / offsets.shape[1]])
+    shift = F.interpolate(offsets[None], (rows, columns), mode="bilinear", align_corners=False, antialias=True)[0]
+    return (shift.permute(1, 2, 0) * size).to(maps)

@@ -6,7 +6,7 @@ the photo, warped as every system's bands are; at t = 0 both add up to the photo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,6 +18,8 @@ from cinegan_cli.stages.warp import warped_frames
 from cinegan_cli.types import Motion
 
 MOST_CELLS = 12  # of the coarsest map, along the longer side: a 3:1 panorama; wider photos are squeezed into that
+
+Enlarge = Callable[[Tensor], Tensor]  # a frame [3, h, w] → [3, H, W], in about [0, 1]
 
 
 def grid_of(width: int, height: int) -> tuple[int, int]:
@@ -39,38 +41,41 @@ def enlarged(picture: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def painted(
-    generator: Generator, styles: Iterator[Tensor], static: Sequence[Tensor], dynamic: Iterator[list[Tensor]]
+    generator: Generator, styles: Tensor, static: Sequence[Tensor], dynamic: Iterator[list[Tensor]]
 ) -> Iterator[Tensor]:
-    """Yield the generator's picture [1, 3, h, w] of every frame, from its styles [1, N, 2, D] and dynamic maps."""
+    """Yield the generator's picture [3, h, w] of every frame, in about [0, 1], from styles [T, N, 2, D] and maps."""
     for w, maps in zip(styles, dynamic, strict=True):
-        yield generator.synthesize(w, static, maps)
+        yield generator.synthesize(w[None], static, maps)[0] * 0.5 + 0.5
 
 
 def layer_frames(
-    layer: Tensor, pictures: Iterator[Tensor], known: Tensor, motion: Motion, region: Tensor, render: RenderConfig
-) -> Iterator[Tensor]:
-    """Yield the moving layer [3, H, W] of every frame. `layer` [3, H, W] is that of frame 0.
+    layer: Tensor,
+    pictures: Iterator[Tensor],
+    known: Tensor,
+    motion: Motion,
+    region: Tensor,
+    render: RenderConfig,
+    enlarge: Enlarge,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the two pictures [3, H, W] of every frame that add up to the moving layer: painted, and detail.
 
-    `known` float32 [H, W] is 1 where the pictures show the moving layer; elsewhere, behind what stands before it, they
-    are filled from there, as the layer itself is.
+    `layer` [3, H, W] is that of frame 0.
+
+    `known` float32 [H, W] is 1 where the `pictures` [3, h, w] show the moving layer; elsewhere, behind what stands
+    before it, they are filled from there, as the layer itself is. `region` uint8 [H, W] is 1 where it is seen.
     """
-    size = layer.shape[1:]
-    behind = _behind(known, pictures)
-    first = next(behind)
-    detail = layer - enlarged(first, size)
+    whole = (enlarge(_behind(picture, known)) for picture in pictures)
+    first = next(whole)
+    detail = layer - first
     warped = warped_frames(detail, pyramid(detail), motion, region, render)
-    yield enlarged(first, size) + next(warped)
-    for picture, moved in zip(behind, warped, strict=True):
-        yield enlarged(picture, size) + moved
+    yield first, next(warped)
+    yield from zip(whole, warped, strict=True)
 
 
-def _behind(known: Tensor, pictures: Iterator[Tensor]) -> Iterator[Tensor]:
-    share = None
-    for picture in pictures:
-        if share is None:
-            share = F.interpolate(known[None, None], picture.shape[2:], mode="area")[0, 0]
-            share = (share > 0.99).float()
-        if not bool(share.any()) or bool(share.all()):
-            yield picture
-        else:
-            yield pull_push(picture[0], share).to(picture)[None]
+def _behind(picture: Tensor, known: Tensor) -> Tensor:
+    """A picture [3, h, w] where it is known, and filled from there."""
+    share = F.interpolate(known[None, None], picture.shape[1:], mode="area")[0, 0]
+    there = (share > 0.99).float()
+    if not bool(there.any()) or bool(there.all()):
+        return picture
+    return pull_push(picture, there).to(picture)

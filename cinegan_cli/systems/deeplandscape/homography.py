@@ -55,12 +55,15 @@ def homography_power(matrix: Tensor, n: float) -> Tensor:
     exact = matrix.double()
     made = torch.linalg.matrix_power(exact, whole)
     if n != whole:
-        made = made @ torch.matrix_exp((n - whole) * _logarithm(exact))
+        made = made @ torch.matrix_exp((n - whole) * logarithm(exact))
     return made.to(matrix.dtype)
 
 
-def _logarithm(matrix: Tensor) -> Tensor:
-    """The matrix whose exponential is `matrix`: of a root of it, where its series converges, as often as needed."""
+def logarithm(matrix: Tensor) -> Tensor:
+    """The matrix whose exponential is `matrix` [3, 3]; `matrix_exp` of n times it is the n-th power, for any n.
+
+    Raises ValueError where there is none: the matrix turns things over.
+    """
     still = torch.eye(3, dtype=matrix.dtype, device=matrix.device)
     doublings = 0
     while torch.linalg.matrix_norm(matrix - still) > NEAR:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from cinegan_cli.nn.deeplandscape import Generator
+from cinegan_cli.nn.vgg import Perceptual
 from cinegan_cli.systems.deeplandscape.codes import Codes, require_finite_loss
-from cinegan_cli.systems.deeplandscape.objective import Objective, Perceptual, objectives_of
+from cinegan_cli.systems.deeplandscape.objective import Objective, objectives_of
 from cinegan_cli.systems.deeplandscape.plateau import STALE, Plateau
 from cinegan_cli.systems.deeplandscape.variants import Variant, variant_named
 

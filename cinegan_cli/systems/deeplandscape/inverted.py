@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,16 +15,20 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cinegan_cli.errors import InputError, ModelMissingError
+from cinegan_cli.config import Config, MaskConfig
+from cinegan_cli.errors import InputError, ModelMissingError, UsageError
 from cinegan_cli.measure import psnr, ssim
+from cinegan_cli.models import find_lpips
 from cinegan_cli.nn.deeplandscape import Generator
 from cinegan_cli.session import Session
+from cinegan_cli.stages.mask import make_mask
+from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.systems.deeplandscape.codes import Codes, start
 from cinegan_cli.systems.deeplandscape.finetune import changes, fine_tune
 from cinegan_cli.systems.deeplandscape.frames import at_generator_size, enlarged, grid_of
 from cinegan_cli.systems.deeplandscape.invert import search
-from cinegan_cli.systems.deeplandscape.latents import Latents
-from cinegan_cli.systems.deeplandscape.networks import Networks, mean_w
+from cinegan_cli.systems.deeplandscape.latents import Latents, write_latents
+from cinegan_cli.systems.deeplandscape.networks import Networks, open_networks
 from cinegan_cli.systems.deeplandscape.objective import Objective, apart, objectives_of
 from cinegan_cli.systems.deeplandscape.variants import VARIANTS, Variant
 
@@ -47,6 +52,7 @@ class Inverted:
     wanted: Tensor
     made: Tensor
     seconds: float
+    notices: tuple[str, ...] = ()
 
     @cached_property
     def ssim(self) -> float:
@@ -64,6 +70,34 @@ class Inverted:
         with torch.no_grad():
             return float(self.networks.perceptual(self.made.clamp(-1, 1), self.wanted).mean())
 
+    def figures(self) -> dict[str, object]:
+        """How like the photo the picture is, for --json; `lpips` None where its weights are not installed."""
+        found, _ = find_lpips(())
+        photo, made = self._pictures()
+        return {
+            "variant": self.latents.variant,
+            "ssim": self.ssim,
+            "psnr": self.psnr,
+            "perceptual": self.perceptual,
+            "perceptual_network": self.networks.perceptual_name,
+            "lpips": None if found is None or min(photo.shape[1:]) < 64 else float(found(photo[None], made[None])),
+            "seconds": self.seconds,
+        }
+
+    def sentence(self) -> str:
+        """The same in a line."""
+        found = self.figures()
+        lpips = "" if found["lpips"] is None else f", LPIPS {found['lpips']:.3f}"
+        return (
+            f"reconstruction by {self.networks.name} ({self.latents.variant}): SSIM {self.ssim:.3f}, PSNR "
+            f"{self.psnr:.1f} dB, perceptual distance {self.perceptual:.3f} ({self.networks.perceptual_name}){lpips}; "
+            f"{duration(self.seconds)}"
+        )
+
+    def write(self, path: Path) -> None:
+        """The latents, as `read_latents` reads them. Raises OutputError."""
+        write_latents(path, self.latents, self.networks.generator, self.networks.name)
+
     def side_by_side(self) -> NDArray[np.uint8]:
         """The photo at the left, what the generator makes of it at the right: [H, 2 W, 3]."""
         made = enlarged(self.made.cpu(), self.pixels.shape[1:]).clamp(0, 1)
@@ -72,6 +106,31 @@ class Inverted:
 
     def _pictures(self) -> tuple[Tensor, Tensor]:
         return self.wanted[0].cpu() / 2 + 0.5, (self.made[0].cpu() / 2 + 0.5).clamp(0, 1)
+
+
+def invert_photo(
+    path: Path, config: Config, session: Session | None = None, *, say: Say = lambda text: None
+) -> Inverted:
+    """`invert_pixels` for a photo in a file, by `config.inversion`; what is still is what `config.mask` does not move.
+
+    Raises what reading the photo, the mask and the networks does, and UsageError for a mask that nothing would read.
+    """
+    session = session or Session(config.run)
+    way = VARIANTS[config.inversion.variant]
+    if config.mask != MaskConfig() and not way.routed:
+        raise UsageError(f"--variant {way.name}: does not tell apart what moves; take EOIFS, or leave the mask out")
+    with session.at_work():
+        networks = open_networks(config.inversion, session)
+        session.tell("reading the photo")
+        photo = read_photo(path, config.photo)
+        still, notices = None, photo.notices
+        if way.routed:
+            session.tell("finding what moves")
+            mask = make_mask(photo, config.mask, session=session)
+            still, notices = (1 - mask.alpha > 0.5).float(), (*notices, *mask.notices)
+        steps = config.inversion.steps
+        found = invert_pixels(photo.pixels, still, networks, way, steps=steps, session=session, say=say)
+        return replace(found, notices=notices)
 
 
 def invert_pixels(
@@ -154,7 +213,7 @@ def _first_w(wanted: Tensor, networks: Networks, way: Variant, say: Say) -> Tens
         raise ModelMissingError(f"{networks.name}: holds no encoder, of which {way.name} is all; take --variant MO")
     if way.encoded:
         say(f"The set {networks.name} holds no encoder: the search begins at the mean style.")
-    return mean_w(networks.generator).expand(1, networks.levels, 2, -1)
+    return networks.mean_w.expand(1, networks.levels, 2, -1)
 
 
 def _forecast(plan: _Plan) -> str:

@@ -10,83 +10,110 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cinegan_cli import ops
-from cinegan_cli.systems.deeplandscape.homography import homographies, homography_power, project
+from cinegan_cli.systems.deeplandscape.homography import homographies, logarithm, project
 from cinegan_cli.systems.deeplandscape.noise import restandardised
-from cinegan_cli.systems.deeplandscape.worlds import World, correlation, mixed
-from cinegan_cli.types import Motion
+from cinegan_cli.systems.deeplandscape.worlds import Source, World, crossing, mixture
 
 BLEND = 0.08  # share of the picture's height over which sky passes into ground
-FRAMES_PER_SECOND = 30  # of a mover's time
-LARGEST_GRID = 128  # longest side of the grid on which a motion field is followed
-
-
-@dataclass(frozen=True)
-class Moved:
-    """Maps in one frame: `maps` [B, 1, h_i, w_i] of each level, and where they are from, `origins` [h_i, w_i, 2].
-
-    Origins are in cells of the level, (x, y); the centre of its first cell is 0.
-    """
-
-    maps: list[Tensor]
-    origins: list[Tensor]
-
-
-class Mover(Protocol):
-    """Maps at any time, in frames of 1/30 s, negative ones included; at 0 they are the ones it was made for."""
-
-    def __call__(self, n: float) -> Moved: ...
+DEPTHS = (0.5, 2.0)  # of a place, 1 where it was: nearer than that noise is stretched too far, beyond it is squeezed
+LONGEST = 1000.0  # frames that are looked ahead
 
 
 class HomographyMover:
-    """Moves `maps` (each [B, 1, h, w], of any shape) by `n` times the homographies of `shifts` [4, 2].
+    """Moves `maps` (each [B, 1, h, w], of any shape) by the homographies of `shifts` [4, 2], per 1/30 s.
 
     `horizon` is in [0, 1] from the top. Speeds are those of the shorter side of the picture, along both sides. What
-    comes in is drawn from `seed`.
+    comes in is drawn from `seed`. Mean and std of a map stay what they are.
+
+    Noise that comes near or goes far is stretched or squeezed. So it lives for `reach` frames at most, while it is
+    mixed with noise that will not have been moved at the end of them; where nothing comes near that is never.
     """
 
     def __init__(self, maps: Sequence[Tensor], shifts: Tensor, horizon: float, *, seed: int = 0) -> None:
-        self.maps, self.horizon = list(maps), horizon
+        self.maps, self.horizon, self.seed = list(maps), horizon, seed
         height, width = maps[-1].shape[2:]
         short = min(height, width)
         scaled = shifts.double() * torch.tensor([short / width, short / height], dtype=torch.float64)
-        self.sides = homographies(scaled, horizon)
-        self.worlds = [_two_worlds(m, horizon, seed + i) for i, m in enumerate(maps)]
+        self._sides = [logarithm(side) for side in homographies(scaled, horizon)]
+        self.reach = _reach(self._sides, horizon)
+        self._places = [_places(own) for own in maps]
+        self._lives: dict[int, list[list[_Side | None]]] = {}
 
-    def __call__(self, n: float) -> Moved:
+    def __call__(self, n: float) -> list[Tensor]:
+        """The maps at time `n` in frames, negative and broken ones included; at 0 those it was made for."""
+        return self.at(n, self.reach)
+
+    def at(self, n: float, span: float, lives: int | None = None) -> list[Tensor]:
+        """The maps at time `n` of noise that lives for `span` frames; after so many `lives` the first comes again."""
         if n == 0:
-            return Moved(self.maps, [grid_of(m) for m in self.maps])
-        matrices = [homography_power(side, n) for side in self.sides]
-        moved = [self._level(i, matrices) for i in range(len(self.maps))]
-        return Moved([m for m, _ in moved], [o for _, o in moved])
+            return self.maps
+        if math.isinf(span):
+            mixed = self._sources(n, 0)
+        else:
+            life, phase = int(n // span), n % span / span
+            start = self._sources(phase * span, life)
+            end = self._sources((phase - 1) * span, life + 1 if lives is None else (life + 1) % lives)
+            mixed = [
+                [source for pair in zip(a, b, strict=True) for source in crossing(*pair, phase)]
+                for a, b in zip(start, end, strict=True)
+            ]
+        return [restandardised(mixture(its), own) for its, own in zip(mixed, self.maps, strict=True)]
 
-    def _level(self, i: int, matrices: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """One map, re-standardised, and its origins."""
-        still = self.maps[i]
-        rows = still.shape[2]
-        share = sky_share(rows, self.horizon).to(still)[:, None]  # [h, 1]
-        sky, ground = (_origins(matrix, still) for matrix in matrices)
-        above, below = self.worlds[i]
-        last, first = int((share > 0).sum()), rows - int((share < 1).sum())
-        parts = (
-            F.pad(above.sample(sky[:last]), (0, 0, 0, rows - last)) if above else torch.zeros_like(still),
-            F.pad(below.sample(ground[first:]), (0, 0, first, 0)) if below else torch.zeros_like(still),
-        )
-        made = mixed(*parts, (share, 1 - share), correlation(sky - ground))
-        return restandardised(made, still), torch.lerp(ground, sky, share[..., None])
+    def origins(self, n: float) -> Tensor:
+        """Where the cells of the finest map are taken from after `n` frames, in cells (x, y): [h, w, 2]."""
+        sources = self._sources(n, 0)[-1]
+        own = grid_of(self.maps[-1])
+        weights = [torch.as_tensor(source.weight)[..., None].expand(*own.shape[:2], 1) for source in sources]
+        return sum((s.origins * w for s, w in zip(sources, weights, strict=True)), torch.zeros_like(own))
+
+    def _sources(self, n: float, life: int) -> list[list[Source]]:
+        """What the maps of each level are mixed from, `n` frames after they were not moved: sky and ground."""
+        if life not in self._lives:
+            self._lives[life] = [self._worlds(level, still, life) for level, still in enumerate(self.maps)]
+        matrices = [torch.matrix_exp(n * side) for side in self._sides]
+        return [
+            [side.source(matrix, places, life) for side, matrix in zip(sides, matrices, strict=True) if side]
+            for sides, places in zip(self._lives[life], self._places, strict=True)
+        ]
+
+    def _worlds(self, level: int, still: Tensor, life: int) -> list[_Side | None]:
+        """Those of the photo's own map, or of other noise like it."""
+        seed = (self.seed + level + 1000 * life) % 2**63
+        if life:
+            still = continued(still, seed)[:, :, still.shape[2] + 1 :, : still.shape[3]]
+        return _sides(still - still.mean((1, 2, 3), keepdim=True), self.horizon, seed)
 
 
-def _origins(matrix: Tensor, still: Tensor) -> Tensor:
-    """Where the cells of a map are taken from, in cells: [h, w, 2]. Pixel areas are matched, as between levels."""
+def _reach(sides: Sequence[Tensor], horizon: float) -> float:
+    """For how many frames, either way, no place comes nearer or goes farther than `DEPTHS`; infinity beyond `LONGEST`.
+
+    `sides` are the matrices' logarithms. Places are the corners of the sky and of the ground.
+    """
+    row = 2 * horizon - 1
+    places = torch.tensor(
+        [[[-1, -1, 1], [1, -1, 1], [-1, row, 1], [1, row, 1]], [[-1, row, 1], [1, row, 1], [-1, 1, 1], [1, 1, 1]]],
+        dtype=torch.float64,
+    )
+    n = 1.0
+    while n < LONGEST:
+        further = n * 1.1
+        for way in (further, -further):
+            depths = torch.cat([p @ torch.matrix_exp(way * side)[2] for p, side in zip(places, sides, strict=True)])
+            if float(depths.min()) < DEPTHS[0] or float(depths.max()) > DEPTHS[1]:
+                return n
+        n = further
+    return math.inf
+
+
+def _places(still: Tensor) -> Tensor:
+    """The cells of a map in normalised coordinates, float64 [h, w, 2]. Pixel areas are matched, as between levels."""
     grid = grid_of(still).double()
-    size = grid.new_tensor((still.shape[3], still.shape[2]))
-    return ((project(matrix, (2 * grid + 1) / size - 1) + 1) * size / 2 - 0.5).to(still.dtype)
+    return (2 * grid + 1) / grid.new_tensor((still.shape[3], still.shape[2])) - 1
 
 
 def grid_of(still: Tensor) -> Tensor:
@@ -104,18 +131,40 @@ def sky_share(rows: int, horizon: float) -> Tensor:
     return ramp * ramp * (3 - 2 * ramp)
 
 
-def _two_worlds(still: Tensor, horizon: float, seed: int) -> tuple[World | None, World | None]:
-    """The sky's world and the ground's, alike in the rows that both draw and beside them; None where there is none.
+@dataclass(frozen=True)
+class _Side:
+    """The sky's world or the ground's, and the `share` [h, 1] it has in rows `first` … `last` - 1; 0 elsewhere."""
+
+    world: World
+    first: int
+    last: int
+    share: Tensor
+
+    def source(self, matrix: Tensor, places: Tensor, life: int) -> Source:
+        """What it adds to a map whose cells are at `places` [h, w, 2] (`_places`), taken through `matrix`."""
+        size = places.new_tensor((places.shape[1], places.shape[0]))
+        origins = ((project(matrix, places) + 1) * (size / 2) - 0.5).to(self.share.dtype)
+        noise = self.world.sample(origins[self.first : self.last])
+        whole = F.pad(noise, (0, 0, self.first, len(origins) - self.last))
+        return Source(whole, origins, self.share, life)
+
+
+def _sides(still: Tensor, horizon: float, seed: int) -> list[_Side | None]:
+    """The sky and the ground, alike in the rows that both draw and beside them; None where one is not there.
 
     The ground's first row is the map's first row too: both count rows alike.
     """
-    share, rows = sky_share(still.shape[2], horizon), still.shape[2]
-    sky, ground = int((share > 0).sum()), int((share < 1).sum())
+    rows = still.shape[2]
+    share = sky_share(rows, horizon).to(still)[:, None]
+    last, first = int((share > 0).sum()), rows - int((share < 1).sum())
     wide = continued(still, seed)
     beside, fresh = wide[:, :, :rows], wide[:, :, rows:]
-    above = torch.cat((beside[:, :, :sky], fresh[:, :, : sky + 1]), 2)
-    below = torch.cat((beside[:, :, rows - ground :], fresh[:, :, : ground + 1]), 2).roll(rows - ground, 2)
-    return World.around(above) if sky else None, World.around(below) if ground else None
+    above = torch.cat((beside[:, :, :last], fresh[:, :, : last + 1]), 2)
+    below = torch.cat((beside[:, :, first:], fresh[:, :, : rows - first + 1]), 2).roll(first, 2)
+    return [
+        _Side(World.around(above), 0, last, share) if last else None,
+        _Side(World.around(below), first, rows, 1 - share) if first < rows else None,
+    ]
 
 
 def continued(still: Tensor, seed: int) -> Tensor:
@@ -127,65 +176,13 @@ def continued(still: Tensor, seed: int) -> Tensor:
     return torch.cat((torch.cat((still, wide[:, :, :height, width:]), 3), wide[:, :, height:]), 2)
 
 
-class FieldMover:
-    """Moves `maps` (each [B, 1, h, w], of any shape) along a steady motion field.
-
-    Where nothing moves the noise stays. What comes in is drawn from `seed`.
-    """
-
-    def __init__(self, maps: Sequence[Tensor], motion: Motion, *, seed: int = 0) -> None:
-        self.maps = list(maps)
-        self.worlds = [World.around(continued(m, seed + i)) for i, m in enumerate(maps)]
-        scale = min(1.0, LARGEST_GRID / max(motion.velocity.shape[1:]))
-        size = tuple(max(1, round(side * scale)) for side in motion.velocity.shape[1:])
-        ratio = motion.velocity.new_tensor([size[1], size[0]]) / motion.velocity.new_tensor(
-            [motion.velocity.shape[2], motion.velocity.shape[1]]
-        )
-        field = F.interpolate(motion.velocity[None], size, mode="bilinear", antialias=True)[0] * ratio[:, None, None]
-        step = field / FRAMES_PER_SECOND
-        self._travelled = {1: [torch.zeros_like(step)], -1: [torch.zeros_like(step)]}  # after 0, 1, … frames, each way
-        self._step = step
-
-    def __call__(self, n: float) -> Moved:
-        if n == 0:
-            return Moved(self.maps, [grid_of(m) for m in self.maps])
-        shift = self._shift(n)  # [2, h, w], to where a place is drawn from
-        made, origins = [], []
-        for still, world in zip(self.maps, self.worlds, strict=True):
-            origin = grid_of(still) + _on_cells(shift, still)
-            made.append(restandardised(world.sample(origin), still))
-            origins.append(origin)
-        return Moved(made, origins)
-
-    def _shift(self, n: float) -> Tensor:
-        """From where a grid point is drawn after `n` frames, relative to it: Eq. 1 of StyleCineGAN, back in time."""
-        way, whole = (1 if n > 0 else -1), math.ceil(abs(n))
-        fields = self._travelled[way]
-        while len(fields) <= whole:
-            fields.append(ops.advect(-way * self._step, fields[-1]))
-        return torch.lerp(fields[whole - 1], fields[whole], abs(n) - (whole - 1))
-
-
-def _on_cells(shift: Tensor, still: Tensor) -> Tensor:
-    """A shift [2, h, w] in px of its grid, on the grid of a map and in its cells: [h, w, 2]."""
-    rows, columns = still.shape[2:]
-    scale = shift.new_tensor([columns / shift.shape[2], rows / shift.shape[1]])
-    resized = F.interpolate(shift[None], (rows, columns), mode="bilinear", antialias=True)[0]
-    return (resized.permute(1, 2, 0) * scale).to(still)
-
-
-def loop_maps(mover: Mover, frame: float, frames: float, *, speed: float = 1.0) -> list[Tensor]:
+def loop_maps(mover: HomographyMover, frame: float, frames: int, *, speed: float = 1.0) -> list[Tensor]:
     """The maps of frame `frame` of a loop of `frames`: those moved from its start, and those moved to its end, mixed.
 
     `speed` is in steps of 1/30 s per frame. Both are noise, so their mixture is noise as well, and a generator paints
     it as sharply as either: nothing is dissolved. Frames 0 and `frames` are the mover's own maps. The mixture keeps
     the std everywhere, also where both show the same because little moves.
     """
-    phase = (frame % frames) / frames
-    if phase == 0:
-        return mover(0).maps
-    start, end = mover(speed * phase * frames), mover(speed * (phase - 1) * frames)
-    weights = (math.cos(phase * math.pi / 2), math.sin(phase * math.pi / 2))
-    still = mover(0).maps
-    levels = zip(start.maps, end.maps, start.origins, end.origins, still, strict=True)
-    return [restandardised(mixed(a, b, weights, correlation(p - q)), own) for a, b, p, q, own in levels]
+    whole = speed * frames
+    lives = max(1, math.ceil(whole / mover.reach))
+    return mover.at(speed * (frame % frames), whole / lives, lives)

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cinegan_cli.nn.vgg import Perceptual
 from cinegan_cli.systems.deeplandscape.variants import Variant
-
-
-class Perceptual(Protocol):
-    """Distance of pictures [B, 3, H, W] in [-1, 1] in the features of a network, layer by layer."""
-
-    def __call__(self, images: Tensor, target: Tensor) -> Tensor:
-        """The mean difference in each layer: [B, layers]."""
-        ...
-
-    def activations(self, images: Tensor) -> list[Tensor]:
-        """The features that are compared, [B, C, h, w] each."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -51,8 +39,7 @@ class Objective:
         if self.window is not None:
             made = made * self.window
         distance = (made - self.photo).abs().mean()
-        layers = zip(self.perceptual.activations(made), self.seen, strict=True)
-        return distance, torch.stack([(a - b).abs().mean() for a, b in layers]).sum()
+        return distance, self.perceptual(made, self.seen).sum()
 
 
 def objectives_of(perceptual: Perceptual, photo: Tensor, way: Variant, still: Tensor | None) -> tuple[Objective, ...]:

@@ -3,55 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import repeat
 
 import torch
 from torch import Tensor, nn
 
-from cinegan_cli.config import Config, StyleConfig
+from cinegan_cli.config import Config, StyleConfig, WeatherConfig
+from cinegan_cli.errors import ModelMissingError, UsageError
+from cinegan_cli.models import DeepLandscapeSet, find_deeplandscape
 from cinegan_cli.nn.deeplandscape import Generator
 from cinegan_cli.session import Session
 from cinegan_cli.stages.bands import dequantise, moving_layer
 from cinegan_cli.stages.look import parse_target, restyle
-from cinegan_cli.systems.deeplandscape.flow import flowing_maps
-from cinegan_cli.systems.deeplandscape.frames import grid_of, layer_frames, painted
-from cinegan_cli.types import Analysis, KeyPicture, LayerFrame, Mask, Photo, Scene
+from cinegan_cli.stages.mask import make_mask
+from cinegan_cli.systems.deeplandscape.flow import drift, drifting_maps, flowing_maps
+from cinegan_cli.systems.deeplandscape.frames import Enlarge, grid_of, layer_frames, painted
+from cinegan_cli.systems.deeplandscape.inverted import invert_pixels
+from cinegan_cli.systems.deeplandscape.latents import Latents, read_latents
+from cinegan_cli.systems.deeplandscape.lighting import cycle_keys, light_keys, relit, strength_for
+from cinegan_cli.systems.deeplandscape.movers import HomographyMover
+from cinegan_cli.systems.deeplandscape.networks import Networks, networks_of
+from cinegan_cli.systems.deeplandscape.noise import find_horizon
+from cinegan_cli.systems.deeplandscape.relight import lights
+from cinegan_cli.systems.deeplandscape.superres import Enlarger, resized
+from cinegan_cli.systems.deeplandscape.variants import variant_named
+from cinegan_cli.systems.deeplandscape.winds import CLOCK, Speed, wind
+from cinegan_cli.types import Analysis, KeyPicture, LayerFrame, Mask, Motion, Photo, Scene
+
+REAL: Speed = "x2.5"  # the set of homographies that is as fast as real clips (the release's README)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A photo's latents, and the generator that goes with them: the set's own, or fine-tuned."""
+
+    latents: Latents
+    generator: Generator
 
 
 def open_deeplandscape(config: Config, session: Session) -> DeepLandscape | None:
-    """The system, where `--backbone` asks for it by name."""
+    """The system, where `--backbone` asks for it by name.
+
+    Raises ModelMissingError without a set, or where that lacks what the wanted light needs; UsageError for a motion
+    beside a wind.
+    """
     if config.inversion.backbone != "deeplandscape":
         return None
-    torch.manual_seed(0)
-    generator = Generator(levels=6, multiplier=0.25)
-    for name, gain in generator.named_parameters():
-        if ".noise" in name:
-            nn.init.normal_(gain, std=3)
-    return DeepLandscape(generator.eval().requires_grad_(False))
+    path = find_deeplandscape(config.inversion.models)
+    models = DeepLandscapeSet(session.models(path))
+    weather, motion = config.weather, config.motion
+    if (weather.light or weather.light_cycle) and models.lighting() is None:
+        option = f"--light {weather.light}" if weather.light else "--light-cycle"
+        raise ModelMissingError(
+            f"{option}: the set {models.name} holds no lighting network; train one, or leave it out"
+        )
+    if weather.wind is not None and (motion.motion or motion.arrow or motion.hints or motion.direction):
+        raise UsageError("--wind: says where everything moves, and so do --motion, --arrow, --hints and --direction")
+    return DeepLandscape(networks_of(models, config.inversion.perceptual, session), weather)
 
 
 class DeepLandscape:
-    """Frames by the generator; `Analysis.state` holds w and the maps."""
+    """Frames by the generator; `Analysis.state` is what was `Found`."""
 
-    name = "deeplandscape"
+    def __init__(self, networks: Networks, weather: WeatherConfig) -> None:
+        self.networks, self.weather = networks, weather
 
-    def __init__(self, generator: Generator) -> None:
-        self.generator = generator
+    @property
+    def name(self) -> str:
+        """That of the set of models."""
+        return self.networks.name
 
     def analyse(self, photo: Photo, config: Config, session: Session, *, vote: bool) -> Analysis:
-        """The photo's latents."""
-        session.tell("inverting the photo")
-        rows, columns = grid_of(*photo.size)
-        levels = self.generator.levels
-        shapes = [(1, 1, rows << i, columns << i) for i in range(levels)]
-        w = self.generator.mapping(torch.randn(1000, self.generator.style_dim)).mean(0)
-        return Analysis(
-            state=(
-                w.expand(1, levels, 2, -1),
-                [torch.randn(shape) for shape in shapes],
-                [torch.randn(shape) for shape in shapes],
-            )
+        """The photo's latents, read or found."""
+        networks, settings = self.networks, config.inversion
+        if settings.latents is not None:
+            return Analysis(state=Found(*read_latents(settings.latents, networks.generator, grid_of(*photo.size))))
+        way = variant_named(settings.variant)
+        still = None
+        if way.routed:
+            session.tell("finding what moves")
+            still = (make_mask(photo, config.mask, session=session).alpha < 0.5).float()
+        inverted = invert_pixels(
+            photo.pixels, still, networks, way, steps=settings.steps, session=session, say=session.tell
         )
+        return Analysis(state=Found(inverted.latents, inverted.generator))
 
     def motion_networks(self, session: Session) -> Mapping[str, nn.Module]:
         """None."""
@@ -60,18 +96,61 @@ class DeepLandscape:
     def looks(
         self, photo: Photo, mask: Mask | None, analysis: Analysis, style: StyleConfig, session: Session
     ) -> tuple[KeyPicture, ...]:
-        """The look transferred onto the photo, as the pyramid does it."""
+        """The look transferred onto the photo. Raises UsageError for one that changes within the loop."""
+        if style.cycle:
+            raise UsageError("--cycle: DeepLandscape's light changes with --light or --light-cycle; take one of those")
         whole = restyle(photo, mask, parse_target(style.target), session=session)
-        last = KeyPicture(style.strength, torch.lerp(photo.pixels, whole, style.strength).clamp_(0, 1), analysis.state)
-        return (KeyPicture(0.0, photo.pixels, analysis.state), last) if style.cycle else (last,)
+        picture = torch.lerp(photo.pixels, whole, style.strength).clamp_(0, 1)
+        return (KeyPicture(style.strength, picture, analysis.state),)
 
     def layer(self, scene: Scene, coverage: Tensor, config: Config, session: Session) -> Iterator[LayerFrame]:
-        """Frames of the generator, with the photo's own detail."""
-        w, static, dynamic = scene.analysis.state
+        """Frames of the generator with the photo's own detail, in the photo's light or in a changing one."""
+        found: Found = scene.analysis.state
+        codes, render, photo = found.latents.codes, config.render, scene.photo
         region = (coverage > 0).to(torch.uint8)
-        layer = moving_layer(scene.photo, scene.mask, scene.motion)
-        maps = flowing_maps(dynamic, scene.motion, region, config.render)
-        pictures = painted(self.generator, repeat(w, config.render.frames), static, maps)
+        motion, maps = self._moving(scene, codes.dynamic, region, config)
+        layer = moving_layer(photo, scene.mask, motion)
+        styles = self._styles(codes.w, render.frames)
+        changing = self.weather.light is not None or self.weather.light_cycle
+        lit = lights(photo.pixels, found.generator, codes, styles) if changing else repeat(None, render.frames)
         known = (scene.mask.alpha > 0.98).float()
-        for moved in layer_frames(dequantise(layer), pictures, known, scene.motion, region, config.render):
-            yield LayerFrame(moved, layer, scene.photo.pixels_u8)
+        pictures = painted(found.generator, styles, codes.static, maps)
+        details = layer_frames(dequantise(layer), pictures, known, motion, region, render, self._enlarge(photo, region))
+        for light, (picture, detail) in zip(lit, details, strict=True):
+            if light is None:
+                yield LayerFrame(picture + detail, layer, photo.pixels_u8)
+            else:
+                static = (light.picture * 255).round_().to(torch.uint8).permute(1, 2, 0).contiguous()
+                there = static.permute(2, 0, 1).float() / 255 + (layer - photo.pixels)
+                yield LayerFrame(picture + detail * light.gain, there, static)
+
+    def _moving(
+        self, scene: Scene, dynamic: list[Tensor], region: Tensor, config: Config
+    ) -> tuple[Motion, Iterator[list[Tensor]]]:
+        """The motion of the photo's detail, and the maps that move alike."""
+        direction = self.weather.wind
+        if direction is None:
+            return scene.motion, flowing_maps(dynamic, scene.motion, region, config.render)
+        shifts = wind(direction, self.weather.wind_set or (REAL if direction in CLOCK else "manual"))
+        sky = scene.mask.alpha if scene.mask.sky is None else scene.mask.sky
+        mover = HomographyMover(dynamic, shifts, find_horizon(sky))
+        speed = config.motion.speed
+        return drift(mover, speed), drifting_maps(mover, speed, config.render)
+
+    def _styles(self, w: Tensor, frames: int) -> Tensor:
+        """W [T, N, 2, D] of every frame, from the photo's own [1, N, 2, D] on."""
+        strength = strength_for(self.networks.levels)
+        if self.weather.light is not None:
+            keys = light_keys(self.weather.light, strength)
+        elif self.weather.light_cycle:
+            keys = cycle_keys(strength)
+        else:
+            return w.expand(frames, -1, -1, -1)
+        assert self.networks.lighting is not None
+        return relit(self.networks.lighting, w[0], keys, torch.arange(frames) / frames)
+
+    def _enlarge(self, photo: Photo, region: Tensor) -> Enlarge:
+        """How a frame comes to the photo's size: by the super-resolution network, where the set has one."""
+        if self.networks.superres is None:
+            return lambda frame: resized(frame, photo.pixels.shape[1:])
+        return Enlarger(photo.pixels, self.networks.superres, moving=region.float())

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-FINER = 4  # samples per cell, between which a cubic is exact to 1 % at the finest detail of a map
-RIM = 2  # samples that the cubic reads beyond the borders
+from cinegan_cli import ops
+
+FINER = 2  # samples per cell, between which Lanczos-3 is exact to 1 % at the finest detail of a map
+RIM = 3  # samples that it reads beyond the borders
+MIXABLE = (-0.9, 0.9999)  # correlations between which an arc has a direction, and a length
+LEAST = 1e-6  # least variance that is divided by
 
 
 @dataclass(frozen=True)
@@ -33,9 +39,8 @@ class World:
         """The values at `origins` [h, w, 2], in cells (x, y), the centre of cell (0, 0) being 0. → [B, 1, h, w]"""
         rows, columns = self.size
         where = torch.remainder(origins, origins.new_tensor((columns, rows))) * FINER + RIM
-        sides = where.new_tensor((self.fine.shape[3] - 1, self.fine.shape[2] - 1))
-        grid = (where * (2 / sides) - 1).expand(len(self.fine), -1, -1, -1)
-        return F.grid_sample(self.fine, grid, mode="bicubic", padding_mode="border", align_corners=True)
+        positions = where.permute(2, 0, 1).expand(len(self.fine), -1, -1, -1)
+        return ops.sample(self.fine, positions, border="clamp")
 
 
 def _interpolated(cells: Tensor) -> Tensor:
@@ -53,16 +58,45 @@ def _interpolated(cells: Tensor) -> Tensor:
     return torch.fft.irfft2(wide, s=(rows * FINER, columns * FINER)) * FINER**2
 
 
-def correlation(apart: Tensor) -> Tensor:
-    """How alike two places of band-limited noise are that lie `apart` [..., 2] cells: 1 at 0. → [...]"""
-    return torch.sinc(apart).prod(-1)
+@dataclass(frozen=True)
+class Source:
+    """Noise [B, 1, h, w] on its way into a mixture, the places [h, w, 2] it was sampled at, and its weight (≥ 0).
 
-
-def mixed(first: Tensor, second: Tensor, weights: tuple[Tensor | float, Tensor | float], alike: Tensor) -> Tensor:
-    """Two noises of equal variance [..., h, w] weighted so that their mixture has it too.
-
-    `alike` [h, w] is their correlation. With a weight of 0 the other noise comes out unchanged.
+    Two sources of the same `world` are as alike as their places are near; those of different ones are independent.
     """
-    a, b = weights
-    variance = a * a + b * b + 2 * a * b * alike
-    return (a * first + b * second) * variance.clamp_min(1e-6).rsqrt()
+
+    noise: Tensor
+    origins: Tensor
+    weight: Tensor | float = 1.0
+    world: int = 0
+
+
+def crossing(start: Source, end: Source, phase: float) -> tuple[Source, Source]:
+    """Both, weighted so that at `phase` in [0, 1] their mixture has gone that share of the way from `start` to `end`.
+
+    It goes evenly: along the arc between them, whose angle is how unlike they are at each place.
+    """
+    alike = _alike(start, end)
+    unlike = start.origins.new_tensor(math.pi / 2)
+    angle = unlike if alike is None else torch.acos(alike.clamp(*MIXABLE))
+    out, into = torch.sin((1 - phase) * angle) / torch.sin(angle), torch.sin(phase * angle) / torch.sin(angle)
+    return replace(start, weight=start.weight * out), replace(end, weight=end.weight * into)
+
+
+def _alike(one: Source, other: Source) -> Tensor | None:
+    """Their correlation [h, w], from how far apart they were sampled; None where they are independent."""
+    return torch.sinc(one.origins - other.origins).prod(-1) if one.world == other.world else None
+
+
+def mixture(sources: Sequence[Source]) -> Tensor:
+    """The weighted sum of noises of equal variance, scaled so that it has that variance everywhere. [B, 1, h, w]"""
+    made = sources[0].noise * sources[0].weight
+    variance = torch.zeros_like(sources[0].origins[..., 0])
+    for i, one in enumerate(sources):
+        made = made + one.noise * one.weight if i else made
+        variance = variance + one.weight * one.weight
+        for other in sources[:i]:
+            alike = _alike(one, other)
+            if alike is not None:
+                variance = variance + 2 * alike * one.weight * other.weight
+    return made * variance.clamp_min(LEAST).rsqrt()

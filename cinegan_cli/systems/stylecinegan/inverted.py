@@ -17,6 +17,7 @@ from cinegan_cli.models import find_models
 from cinegan_cli.session import Session
 from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.systems.stylecinegan.invert import Inversion, analyse, choose_models, reconstruction
+from cinegan_cli.systems.stylecinegan.latents import write_latents
 from cinegan_cli.types import Photo
 
 
@@ -37,6 +38,26 @@ class Inverted:
     def ms_ssim(self) -> float:
         """In [0, 1]."""
         return ms_ssim(self.photo.pixels, self.made)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Those of the photo."""
+        return self.photo.notices
+
+    def figures(self) -> dict[str, object]:
+        """How like the photo the picture is, for --json."""
+        return {"psnr": self.psnr, "ms_ssim": self.ms_ssim}
+
+    def sentence(self) -> str:
+        """The same in a line."""
+        return (
+            f"reconstruction without residual: PSNR {self.psnr:.1f} dB, "
+            f"MS-SSIM {self.ms_ssim:.4f} ({self.inversion.models.name})"
+        )
+
+    def write(self, path: Path) -> None:
+        """The latents. Raises OutputError."""
+        write_latents(path, self.inversion.latents, self.inversion.models.name)
 
     def side_by_side(self) -> NDArray[np.uint8]:
         """The photo at the left, what the generator makes at the right: [H, 2 W, 3]."""

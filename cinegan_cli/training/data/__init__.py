@@ -17,6 +17,7 @@ from cinegan_cli.training.data.frames import (
 from cinegan_cli.training.data.from_photos import from_photos
 from cinegan_cli.training.data.from_videos import Collected, from_videos
 from cinegan_cli.training.data.labels import merged
+from cinegan_cli.training.data.lmdb_sets import is_lmdb, lmdb_sources
 from cinegan_cli.training.data.masks import (
     Example,
     read_examples,
@@ -24,6 +25,7 @@ from cinegan_cli.training.data.masks import (
     resize,
 )
 from cinegan_cli.training.data.motions import MotionCrop, MotionSet, read_sets
+from cinegan_cli.training.data.pairs import PairSet, make_pairs
 from cinegan_cli.training.data.photos import PhotoSet, list_photos
 from cinegan_cli.training.data.sights import augment_sight, motion_targets, read_sights
 from cinegan_cli.training.data.synthetic import make_synthetic
@@ -36,6 +38,7 @@ __all__ = [
     "FrameStore",
     "MotionCrop",
     "MotionSet",
+    "PairSet",
     "PhotoSet",
     "Source",
     "Tell",
@@ -46,7 +49,10 @@ __all__ = [
     "from_photos",
     "from_videos",
     "gather",
+    "is_lmdb",
     "list_photos",
+    "lmdb_sources",
+    "make_pairs",
     "make_stores",
     "make_synthetic",
     "merged",

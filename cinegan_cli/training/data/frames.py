@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,21 +44,20 @@ class Source:
 
 def photo_sources(folder: Path) -> list[Source]:
     """The photos of a folder, as `list_photos` finds them. Raises InputError when there are none."""
-    return [Source(str(path), _stamp(path), False, _once(path)) for path in list_photos(folder, "train")]
+    return [Source(str(path), _stamp(path), False, partial(_photo, path)) for path in list_photos(folder, "train")]
 
 
-def clip_sources(paths: Sequence[Path]) -> list[Source]:
+def clip_sources(path: Path) -> list[Source]:
     """Videos and folders of frames, as `find_clips` finds them, but for those a manifest.csv keeps from training.
 
-    Raises InputError when a path does not exist or holds no clip.
+    Raises InputError when there are none.
     """
-    missing = next((path for path in paths if not path.exists()), None)
-    if missing is not None:
-        raise InputError(f"{missing}: no such file or folder; check the name")
-    kept = [path for path in find_clips(paths) if _may_train(path)] if paths else []
-    if paths and not kept:
-        raise InputError(f"{paths[0]}: its manifest.csv keeps all clips from training; choose others with --clips")
-    return [Source(str(path), _stamp(path), True, _thinned(path)) for path in kept]
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; check the name")
+    kept = [clip for clip in find_clips([path]) if _may_train(clip)]
+    if not kept:
+        raise InputError(f"{path}: its manifest.csv keeps all clips from training; choose others with --clips")
+    return [Source(str(clip), _stamp(clip), True, partial(read_frames, clip)) for clip in kept]
 
 
 def _may_train(path: Path) -> bool:
@@ -65,12 +65,8 @@ def _may_train(path: Path) -> bool:
     return row.get("split", "train") == "train" and row.get("train_shipped_weights", "yes") == "yes"
 
 
-def _once(path: Path) -> Callable[[], Iterable[Frame]]:
-    return lambda: iter([read_picture(path)])
-
-
-def _thinned(path: Path) -> Callable[[], Iterable[Frame]]:
-    return lambda: read_frames(path)
+def _photo(path: Path) -> list[Frame]:
+    return [read_picture(path)]
 
 
 def _stamp(path: Path) -> str:

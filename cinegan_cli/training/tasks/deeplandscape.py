@@ -26,9 +26,12 @@ from cinegan_cli.nn.deeplandscape.discriminator import Discriminator
 from cinegan_cli.nn.deeplandscape.generator import Generator
 from cinegan_cli.training.data import (
     FrameStore,
+    Source,
     Tell,
     clip_sources,
     crop_pair_view,
+    is_lmdb,
+    lmdb_sources,
     make_stores,
     pair_view,
     photo_sources,
@@ -78,11 +81,19 @@ def _stores(
     """The data at each level; the first process makes what is not there yet, below --work."""
     folder, sides = loop.work / "data", [4 << level for level in range(FIRST_LEVEL, last_level + 1)]
     if workers.rank == 0:
-        sources = [source for path in settings.data for source in photo_sources(path)]
-        make_stores([*sources, *clip_sources(settings.clips)], sides, folder, tell)
+        make_stores(_sources(settings), sides, folder, tell)
     if workers.count > 1:
         dist.barrier()
     return {FIRST_LEVEL + k: FrameStore(folder / f"{side}.bin", side) for k, side in enumerate(sides)}
+
+
+def _sources(settings: DeepLandscapeSettings) -> list[Source]:
+    found: list[Source] = []
+    for path in settings.data:
+        found += lmdb_sources(path, settings.size, moving=False) if is_lmdb(path) else photo_sources(path)
+    for path in settings.clips:
+        found += lmdb_sources(path, settings.size, moving=True) if is_lmdb(path) else clip_sources(path)
+    return found
 
 
 class DeepLandscapeTask:
@@ -215,7 +226,7 @@ class DeepLandscapeTask:
         codes = mixed_codes(self.generator, batch, frames, self._now.level + 1, self.settings.mixing, self.device)
         static, dynamic = drawn_maps(batch, frames, self._now.level + 1, self.device)
         made = self.generator.synthesize(codes, static, dynamic, self._now.alpha)
-        return made.unflatten(0, (batch, frames))
+        return made.view(batch, frames, *made.shape[1:])
 
     @torch.no_grad()
     def picture(self, averages: Mapping[str, nn.Module]) -> NDArray[np.uint8]:
@@ -227,7 +238,8 @@ class DeepLandscapeTask:
         codes = mixed_codes(generator, SHOWN, 2, levels, 0.0, self.device)
         maps = drawn_maps(SHOWN, 2, levels, self.device)
         torch.set_rng_state(state)
-        made = generator.synthesize(codes, *maps, self._now.alpha).unflatten(0, (SHOWN, 2))
+        made = generator.synthesize(codes, *maps, self._now.alpha)
+        made = made.view(SHOWN, 2, *made.shape[1:])
         levels_8 = ((made + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 0, 3, 4, 2).cpu().numpy()
         side = math.isqrt(SHOWN)
         squares = [
@@ -260,14 +272,21 @@ def _folded(frames: Tensor, draw: _Draw) -> Tensor:
 
 
 def mixed_codes(
-    generator: Generator, batch: int, frames: int, levels: int, mixing: float, device: torch.device
+    generator: Generator,
+    batch: int,
+    frames: int,
+    levels: int,
+    mixing: float,
+    device: torch.device,
+    spread: float = 1.0,
 ) -> Tensor:
     """w [B · frames, levels, 2, style_dim]: a share `mixing` of the samples has another style from a random level on.
 
-    The frames of a sample differ in the dynamic part of z, which both styles share.
+    The frames of a sample differ in the dynamic part of z, which both styles share. `spread` is the deviation of the
+    rest.
     """
     size, moving = generator.style_dim, generator.dynamic_dim
-    z = torch.randn(2, batch, 1, size).repeat(1, 1, frames, 1)
+    z = spread * torch.randn(2, batch, 1, size).repeat(1, 1, frames, 1)
     z[..., size - moving :] = torch.randn(batch, frames, moving)
     w = generator.mapping(z.view(-1, size).to(device)).view(2, batch * frames, 1, size)
     last = torch.where(torch.rand(batch) < mixing, torch.randint(0, max(1, levels - 1), (batch,)), levels)
