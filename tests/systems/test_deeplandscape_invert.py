@@ -56,6 +56,7 @@ def test_the_variants_are_those_of_the_paper_and_ours() -> None:
         "EOI": (True, 500, 1, 0, False),
         "EOIF": (True, 500, 1, 500, False),
         "EOIFS": (True, 500, 1, 500, True),
+        "STEADY": (True, 500, 1, 500, True),
     }
     assert dl.variant_named("eoifs") is dl.VARIANTS["EOIFS"]
     with pytest.raises(ValueError, match="I2S"):
