@@ -360,17 +360,17 @@ class SuperresSettings:
         None,
         "Weights to go on from; their backbone stays as it is.  [default: none]",
         metavar="FILE",
-        unless="features",
     )
-    features: int = setting(64, "Channels.", minimum=4, maximum=512)
-    blocks: int = setting(23, "Residual dense blocks.", minimum=1, maximum=64)
-    growth: int = setting(32, "Channels that each convolution in a block adds.", minimum=2, maximum=256)
+    features: int = setting(64, "Channels.", minimum=4, maximum=512, unless="start")
+    blocks: int = setting(23, "Residual dense blocks.", minimum=1, maximum=64, unless="start")
+    growth: int = setting(32, "Channels that each convolution in a block adds.", minimum=2, maximum=256, unless="start")
     inversion: int = setting(500, "Steps of the inversion that makes a pair; 0 for the encoder alone.", minimum=0)
     crop: int = setting(32, "Side of the small crops, in pixels.", minimum=8, maximum=512)
     perceptual: float = setting(0.02, "Weight of the perceptual distance, summed over its layers.", minimum=0.0)
     vgg: tuple[Path, ...] = setting(
         (),
-        "torchvision's VGG-19 for the perceptual distance.  [default: EfficientNet-Lite features of the shipped seer]",
+        "torchvision's VGG-19 for the perceptual distance.  [default: the installed one, else EfficientNet-Lite "
+        "features of the shipped seer]",
         metavar="FILE",
     )
     learning_rate: float = setting(2e-4, "Of Adam.", minimum=0.0)

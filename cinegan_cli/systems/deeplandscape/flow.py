@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -31,10 +30,7 @@ def drifting_maps(mover: HomographyMover, speed: float, render: RenderConfig) ->
 
 def drift(mover: HomographyMover, speed: float) -> Motion:
     """The motion that those maps have, on the grid of the finest of them."""
-    own, moved = grid_of(mover.maps[-1]), mover.sources(1)[-1]
-    weights = [torch.as_tensor(source.weight)[..., None].expand(*own.shape[:2], 1) for source in moved]
-    origin = torch.stack([source.origins * weight for source, weight in zip(moved, weights, strict=True)]).sum(0)
-    shift = own - origin / torch.stack(weights).sum(0)
+    shift = grid_of(mover.maps[-1]) - mover.origins(1)
     return Motion((shift * (speed * RELEASED_RATE)).permute(2, 0, 1).float().contiguous(), "given")
 
 
@@ -73,7 +69,7 @@ def _sources(world: World, maps: Tensor, offsets: Tensor, weight: float, share: 
     """What comes from the start of the loop and from its end; `offsets` [2, 2, gh, gw] are in px of their own grid."""
     places = [grid_of(maps) + _on_cells(way, maps) for way in (offsets if weight > 0 else offsets[:1])]
     sources = [Source(world.sample(place), place, share) for place in places]
-    yield from crossing(*sources, weight) if weight > 0 else sources
+    yield from crossing(sources[0], sources[1], weight) if weight > 0 else sources
 
 
 def _on_cells(offsets: Tensor, maps: Tensor) -> Tensor:

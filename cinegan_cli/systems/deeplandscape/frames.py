@@ -41,11 +41,11 @@ def enlarged(picture: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def painted(
-    generator: Generator, styles: Iterator[Tensor], static: Sequence[Tensor], dynamic: Iterator[list[Tensor]]
+    generator: Generator, styles: Tensor, static: Sequence[Tensor], dynamic: Iterator[list[Tensor]]
 ) -> Iterator[Tensor]:
-    """Yield the generator's picture [3, h, w] of every frame, in about [0, 1], from styles [1, N, 2, D] and maps."""
+    """Yield the generator's picture [3, h, w] of every frame, in about [0, 1], from styles [T, N, 2, D] and maps."""
     for w, maps in zip(styles, dynamic, strict=True):
-        yield generator.synthesize(w, static, maps)[0] * 0.5 + 0.5
+        yield generator.synthesize(w[None], static, maps)[0] * 0.5 + 0.5
 
 
 def layer_frames(

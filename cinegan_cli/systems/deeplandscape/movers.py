@@ -64,6 +64,13 @@ class HomographyMover:
             ]
         return [restandardised(mixture(its), own) for its, own in zip(mixed, self.maps, strict=True)]
 
+    def origins(self, n: float) -> Tensor:
+        """Where the cells of the finest map are taken from after `n` frames, in cells (x, y): [h, w, 2]."""
+        sources = self._sources(n, 0)[-1]
+        own = grid_of(self.maps[-1])
+        weights = [torch.as_tensor(source.weight)[..., None].expand(*own.shape[:2], 1) for source in sources]
+        return sum((s.origins * w for s, w in zip(sources, weights, strict=True)), torch.zeros_like(own))
+
     def _sources(self, n: float, life: int) -> list[list[Source]]:
         """What the maps of each level are mixed from, `n` frames after they were not moved: sky and ground."""
         if life not in self._lives:

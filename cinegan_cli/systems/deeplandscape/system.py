@@ -114,7 +114,7 @@ class DeepLandscape:
         changing = self.weather.light is not None or self.weather.light_cycle
         lit = lights(photo.pixels, found.generator, codes, styles) if changing else repeat(None, render.frames)
         known = (scene.mask.alpha > 0.98).float()
-        pictures = painted(found.generator, styles.split(1), codes.static, maps)
+        pictures = painted(found.generator, styles, codes.static, maps)
         details = layer_frames(dequantise(layer), pictures, known, motion, region, render, self._enlarge(photo, region))
         for light, (picture, detail) in zip(lit, details, strict=True):
             if light is None:

@@ -226,7 +226,7 @@ class DeepLandscapeTask:
         codes = mixed_codes(self.generator, batch, frames, self._now.level + 1, self.settings.mixing, self.device)
         static, dynamic = drawn_maps(batch, frames, self._now.level + 1, self.device)
         made = self.generator.synthesize(codes, static, dynamic, self._now.alpha)
-        return made.unflatten(0, (batch, frames))
+        return made.view(batch, frames, *made.shape[1:])
 
     @torch.no_grad()
     def picture(self, averages: Mapping[str, nn.Module]) -> NDArray[np.uint8]:
@@ -238,7 +238,8 @@ class DeepLandscapeTask:
         codes = mixed_codes(generator, SHOWN, 2, levels, 0.0, self.device)
         maps = drawn_maps(SHOWN, 2, levels, self.device)
         torch.set_rng_state(state)
-        made = generator.synthesize(codes, *maps, self._now.alpha).unflatten(0, (SHOWN, 2))
+        made = generator.synthesize(codes, *maps, self._now.alpha)
+        made = made.view(SHOWN, 2, *made.shape[1:])
         levels_8 = ((made + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 0, 3, 4, 2).cpu().numpy()
         side = math.isqrt(SHOWN)
         squares = [

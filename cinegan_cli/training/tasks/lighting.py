@@ -80,7 +80,7 @@ class LightingTask:
         """w of each sample, the dynamic numbers to move to, and w a `share` of the way there."""
         size, moving = self.generator.style_dim, self.generator.dynamic_dim
         z = sample_noise(self.loop.seed, samples, (size + moving,)).to(self.device)
-        fixed, own, other = z.split((size - moving, moving, moving), 1)
+        fixed, own, other = z[:, : size - moving], z[:, size - moving : size], z[:, size:]
         mixed = math.sqrt(1 - share) * own + math.sqrt(share) * other
         before, after = (self.generator.mapping(torch.cat((fixed, part), 1)) for part in (own, mixed))
         return before, other, after
