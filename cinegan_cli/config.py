@@ -89,10 +89,11 @@ class InversionConfig:
         read_by=GENERATOR,
         unless="latents",
     )
-    variant: Literal["I2S", "MO", "E", "EO", "EOI", "EOIF", "EOIFS"] = setting(
-        "EOIFS",
+    variant: Literal["I2S", "MO", "E", "EO", "EOI", "EOIF", "EOIFS", "STEADY"] = setting(
+        "STEADY",
         "How latents are found: encoder (E) or mean style (MO), optimised (O), kept near the start (I), generator "
-        "fine-tuned (F), what stands apart from what moves (S); I2S is Image2StyleGAN.",
+        "fine-tuned (F), what stands apart from what moves (S); I2S is Image2StyleGAN, STEADY is EOIFS that keeps the "
+        "photo's colours while noise moves.",
         read_by=LANDSCAPE,
         unless="latents",
     )

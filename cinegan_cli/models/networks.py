@@ -37,13 +37,13 @@ SIGNS: Mapping[Kind, str] = {  # a tensor that only this kind has, in the releas
     "encoder": "content_layer.1.weight",
     "mask": "layers.0.weight",
     "motion": "model.1.weight",
-    **deeplandscape.SIGNS,
-}  # files of LPIPS are halves: `formats.lpips`
+    # files of LPIPS are halves: `formats.lpips`
+}
 
 
 def recognise(state: State) -> Kind | None:
     """The kind of network that a state dict in the release's naming belongs to."""
-    return next((kind for kind, sign in SIGNS.items() if sign in state), None)
+    return next((kind for kind, sign in (*SIGNS.items(), *deeplandscape.SIGNS.items()) if sign in state), None)
 
 
 def config_of(kind: Kind, state: State) -> dict[str, Any]:

@@ -43,7 +43,7 @@ DEEPLANDSCAPE: tuple[DeepLandscapeKind, ...] = (
     "deeplandscape_superres",
     "deeplandscape_perceptual",
 )
-SIGNS: Mapping[DeepLandscapeKind, str] = {  # a tensor that only this kind has
+SIGNS: dict[DeepLandscapeKind, str] = {  # a tensor that only this kind has
     "deeplandscape_generator": "generator.progression.0.conv1.input",
     "deeplandscape_discriminator": "static.linear.linear.weight_orig",
     "deeplandscape_encoder": "backbone.fc.3.weight",
@@ -190,9 +190,8 @@ def require_fitting(config: Mapping[str, Any], path: Path) -> None:
     """Raises InputError where a set's encoder or lighting network belongs to another generator."""
     if "deeplandscape_generator" not in config:
         return
-    generator, encoder, lighting = (
-        config.get(f"deeplandscape_{part}") for part in ("generator", "encoder", "lighting")
-    )
+    generator: Mapping[str, Any] = config["deeplandscape_generator"]
+    encoder, lighting = config.get("deeplandscape_encoder"), config.get("deeplandscape_lighting")
     if encoder:
         levels = generator.get("trained", generator["levels"])
         if encoder["levels"] > generator["levels"] or ("trained" in generator and encoder["levels"] != levels):

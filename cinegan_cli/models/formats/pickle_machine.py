@@ -13,7 +13,7 @@ import pickletools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import torch
 
@@ -109,7 +109,7 @@ class Machine:
     def run(self) -> Any:
         """What it describes: plain data, `Name`, `Record`, `View`. Raises Refused and what damage leads to."""
         start = self._source.tell()
-        for step, (code, argument, place) in enumerate(pickletools.genops(self._source)):
+        for step, (code, argument, place) in enumerate(pickletools.genops(cast(IO[bytes], self._source))):
             if step > MAX_STEPS or (place or 0) - start > MAX_PICKLE:
                 raise Refused("too long a description")
             if code.name in _CONSTANTS:

@@ -1,6 +1,7 @@
 """DeepLandscape (ECCV 2020): a generator whose noise maps say what moves, and are moved."""
 
 from cinegan_cli.nn.guided import guided_filter
+from cinegan_cli.systems.deeplandscape.frames import at_generator_size, enlarged
 from cinegan_cli.systems.deeplandscape.homography import homographies, homography_power
 from cinegan_cli.systems.deeplandscape.invert import invert, latent_gradients, latent_penalty
 from cinegan_cli.systems.deeplandscape.inverted import Inverted, invert_photo, invert_pixels
@@ -38,8 +39,10 @@ __all__ = [
     "Networks",
     "Speed",
     "Variant",
+    "at_generator_size",
     "cycle_keys",
     "day_keys",
+    "enlarged",
     "find_horizon",
     "guided_filter",
     "homographies",
