@@ -12,9 +12,9 @@ from PIL import Image
 import cinegan_cli.systems.deeplandscape as dl
 from cinegan_cli.errors import ExitStatus
 from cinegan_cli.models import DeepLandscapeSet, open_models
+from tests.small_landscape_set import GENERATOR, write_landscape_set
 from tests.small_models import write_models
 from tests.small_scene import invoke, tree, write_scene
-from tests.systems.small_deeplandscape import LEVELS, write_set
 
 INVERT = "invert photo.png --system deeplandscape --models small.safetensors --out l.safetensors --steps 2"
 
@@ -22,7 +22,7 @@ INVERT = "invert photo.png --system deeplandscape --models small.safetensors --o
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_scene(tmp_path)
-    write_set(tmp_path / "small.safetensors")
+    write_landscape_set(tmp_path / "small.safetensors")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -42,7 +42,7 @@ def test_latents_a_picture_and_figures(folder: Path, capfd: pytest.CaptureFixtur
         grid = (4, round(4 * photo.width / photo.height))
     generator = DeepLandscapeSet(open_models("small.safetensors")).generator()
     latents, tuned = dl.read_latents(Path("l.safetensors"), generator, grid)
-    assert len(latents.codes.static) == LEVELS
+    assert len(latents.codes.static) == GENERATOR["levels"]
     assert tuned is not generator
 
 
@@ -66,7 +66,7 @@ def test_a_photo_of_20_px(folder: Path, capfd: pytest.CaptureFixture[str]) -> No
         (INVERT.replace("photo.png", "nothing.png"), ExitStatus.INPUT, "nothing.png"),
         (f"{INVERT} --variant EOX", ExitStatus.USAGE, "--variant"),
         (f"{INVERT} --steps 0", ExitStatus.USAGE, "--steps"),
-        (f"{INVERT} --variant E", ExitStatus.MODEL_MISSING, "--variant MO"),
+        (f"{INVERT} --variant E --models bare.safetensors", ExitStatus.MODEL_MISSING, "--variant MO"),
         (f"{INVERT} --variant MO --mask mask.png", ExitStatus.USAGE, "--variant MO"),
         (f"{INVERT} --mask black.png", ExitStatus.INPUT, "black.png"),
         (f"{INVERT} --mask nothing.png", ExitStatus.INPUT, "nothing.png"),
@@ -83,6 +83,7 @@ def test_what_cannot_be_done_is_said_in_a_line(
     arguments: str, status: ExitStatus, cause: str, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write_models(folder / "other.safetensors")
+    write_landscape_set(folder / "bare.safetensors", "generator")
     Image.new("L", (64, 48)).save("black.png")
     before = tree(folder)
     outcome = invoke(arguments, capfd)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cinegan_cli.models import Bundle, write_bundle
-from cinegan_cli.models.deeplandscape import GENERATOR
-from cinegan_cli.models.formats.deeplandscape import config_of
 from cinegan_cli.nn.deeplandscape import Generator
 from cinegan_cli.nn.vgg import Perceptual
 from cinegan_cli.systems.deeplandscape import Networks
@@ -54,15 +49,6 @@ def small_networks(*, encoder: bool = True) -> Networks:
         module.eval().requires_grad_(False)
     chosen = SmallEncoder().requires_grad_(False) if encoder else None
     return Networks("small", generator, LEVELS, torch.zeros(STYLES), perceptual, "two random layers", chosen)
-
-
-def write_set(path: Path) -> Path:
-    """A set of models with that generator, and nothing else."""
-    generator = small_networks().generator
-    config = {GENERATOR: config_of(GENERATOR, generator.state_dict()), "licence": "MIT", "source": []}
-    tensors = {f"{GENERATOR}.{name}": value for name, value in generator.state_dict().items()}
-    write_bundle(path, Bundle("deeplandscape", config, tensors))
-    return path
 
 
 def landscape(height: int, width: int) -> Tensor:
