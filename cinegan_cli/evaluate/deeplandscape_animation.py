@@ -193,7 +193,7 @@ def blown(inverted: Inverted, shifts: Tensor, shot: Shot) -> Iterator[Frame]:
     codes = inverted.latents.codes
     mover = HomographyMover(codes.dynamic, shifts, find_horizon(shot.sky))
     for n in range(len(shot.frames)):
-        maps = mover(n * RATE / shot.clip.fps).maps
+        maps = mover(n * RATE / shot.clip.fps)
         picture = inverted.generator.synthesize(codes.w, codes.static, maps)
         made = enlarged(picture.cpu(), shot.still.shape).clamp(0, 1)
         yield (made * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
