@@ -15,6 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"__main__"},
     {"cli"},
+    {"editor"},
     {"evaluate", "doctor", "batch"},
     {"pipeline", "training.tasks"},
     {"training"},
