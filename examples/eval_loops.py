@@ -95,7 +95,7 @@ def main() -> None:
     if len(paths) == 1 and paths[0].is_dir() and not (paths[0] / "photo.png").exists():
         paths = sorted(p for p in paths[0].iterdir() if p.is_dir())
     print(
-        "| photo | system | frames | frame 0 | static | seam | steps / median | texture at 1/4 1/2 3/4 | moves | sure | |"
+        "| photo | system | frames | frame 0 | static | seam | steps / median | texture, 1/4 1/2 3/4 | moves | sure | |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     rows, outside = [], 0

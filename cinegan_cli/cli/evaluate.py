@@ -30,7 +30,7 @@ RENDERED = {
     "mask_network",
 }  # by name those settings of rendering that only some tables read
 OWN = {*(f.name for f in fields(EvaluateConfig)), *RENDERED}
-LANDSCAPE = {"fvd", "repo_compatible", "ways", "steps", "winds", "samples", "truncation"}
+LANDSCAPE = {"fvd", "repo_compatible", "winds", "samples", "truncation"}
 JUDGED = {"lpips", "repo_compatible", "count", "csv", "overwrite"}
 CLIPS = OWN - {"split", "count", "out", "rows"} - LANDSCAPE
 PHOTOS = {"split", "count", "csv", "overwrite"}
@@ -43,9 +43,8 @@ READ = {  # table → those of OWN that it reads
     "arrows": PHOTOS | {"max_side", "mask_network", "motion_network"},
     "look": PHOTOS | {"max_side", "seconds", "mask_network", "motion_network", "out", "rows"},
     "dl-generation": JUDGED | {"fid", "split", "samples", "truncation"},
-    "dl-inversion": JUDGED | {"split", "max_side", "ways", "steps", "mask_network"},
-    "dl-animation": JUDGED
-    | {"max_side", "fps", "compare", "fid", "fvd", "ways", "steps", "winds", "mask_network", "motion_network"},
+    "dl-inversion": JUDGED | {"split", "max_side", "mask_network"},
+    "dl-animation": JUDGED | {"max_side", "fps", "compare", "fid", "fvd", "winds", "mask_network", "motion_network"},
 }
 TABLES = ("ablation", "inversion", "mask_iou", "motion_error", "look")  # by name of their flags
 BY_NAME = ("dl-generation", "dl-inversion", "dl-animation")  # those of --table

@@ -6,7 +6,7 @@ Only the first frame of a clip is known to every row but the true one (DeepLands
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cinegan_cli.config import Config
+from cinegan_cli.config import Config, InversionConfig
 from cinegan_cli.errors import InputError, ModelMissingError
-from cinegan_cli.evaluate.deeplandscape_inversion import open_networks, way_named
 from cinegan_cli.evaluate.deeplandscape_judges import (
     COLUMNS,
     FEWEST_FRAMES,
@@ -35,6 +34,7 @@ from cinegan_cli.evaluate.photos import spread
 from cinegan_cli.evaluate.protocol import as_picture, mean_figures
 from cinegan_cli.evaluate.settings import EvaluateConfig
 from cinegan_cli.evaluate.tables import Column, Results, Table, Value
+from cinegan_cli.files import temporary_folder
 from cinegan_cli.pipeline import render
 from cinegan_cli.scene import prepare
 from cinegan_cli.session import Session
@@ -45,16 +45,20 @@ from cinegan_cli.systems.deeplandscape import (
     Inverted,
     Networks,
     Speed,
-    Variant,
     enlarged,
     find_horizon,
     invert_pixels,
+    open_networks,
+    variant_named,
     wind,
+    write_latents,
 )
 from cinegan_cli.types import Progress, Scene, silent
 
-TRUTH, PIXELS = "the true clip", "pixel renderer"
-SPEEDS: tuple[Speed, ...] = ("manual", "x2.5")
+REAL: Speed = "x2.5"  # as fast as real clips
+SPEEDS: tuple[Speed, ...] = ("manual", REAL)
+TRUTH, PIXELS, ANIMATED = "the true clip", "pixel renderer", f"DeepLandscape, {REAL}, animated"
+SEARCHED = ("variant", "steps", "perceptual")  # nothing reads them beside latents
 EVERY = 10  # frames between those that go into a Fréchet distance
 TABLE = (
     Column("method", "method"),
@@ -65,6 +69,30 @@ TABLE = (
     Column("flow", "sky flow", 2),
     Column("pace", "over the true→1", 2),
 )
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every clip is measured with: `options` of `Config.from_options` as typed, and `setup`, made from them."""
+
+    options: Mapping[str, Any]
+    setup: Config
+    config: EvaluateConfig
+    session: Session
+    networks: Networks | None
+    judges: LandscapeJudges
+
+    def pixels(self, fps: float) -> Config:
+        """That of the pixel renderer, which knows nothing of inversions."""
+        own = {f.name for f in fields(InversionConfig)}
+        others = {name: value for name, value in self.options.items() if name not in own}
+        return Config.from_options(**others, backbone="pyramid", fps=fps)
+
+    def animated(self, latents: Path, direction: str, fps: float) -> Config:
+        """That of `cinegan animate --backbone deeplandscape --wind`."""
+        found = {name: value for name, value in self.options.items() if name not in SEARCHED}
+        whole = {**found, "backbone": "deeplandscape", "latents": latents, "fps": fps}
+        return Config.from_options(**whole, wind=direction, wind_set=REAL)
 
 
 @dataclass(frozen=True)
@@ -105,19 +133,19 @@ def run_landscape_animation(
     """
     setup = Config.from_options(**options)
     session = Session(setup.run)
-    way = way_named((config.ways or ("EOIFS",))[0])
     networks, missing = _networks(setup, session)
     judges = read_landscape_judges(config)
+    run = Run(options, setup, config, session, networks, judges)
     clips = spread([open_clip(p, max_side=config.max_side, fps=config.fps) for p in find_clips(paths)], config.count)
     tally, left_out, used = Tally(), [], 0
     for done, clip in enumerate(clips):
         progress("animating the clips' first frames", done, len(clips))
-        shot = _shot(clip, options, config, session)
+        shot = _shot(clip, run)
         if isinstance(shot, str):
             left_out.append(f"left out: {shot}.")
             continue
         used += 1
-        for method, take, frames in _takes(shot, networks, way, config, session):
+        for method, take, frames in _takes(shot, run):
             _enter(tally, method, take, list(islice(frames, len(shot.frames))), shot, judges)
     if not used:
         raise InputError(f"no clip can be used: {' '.join(left_out)} Name clips of skies or water")
@@ -126,7 +154,7 @@ def run_landscape_animation(
         f"{used} clips, frames of the first {config.compare:g} s; static: where the first frame shows no sky or water.",
         *left_out,
         *missing,
-        *([] if networks is None else _notes_of(networks, way, config)),
+        *([] if networks is None else _notes_of(networks, setup, config)),
         "Sky flow: thousandths of half the shorter side per 1/30 s.",
         *judges.notes,
         judges.set_note,
@@ -140,51 +168,59 @@ def run_landscape_animation(
 def _networks(setup: Config, session: Session) -> tuple[Networks | None, list[str]]:
     """The set, or a note that there is none. Raises ModelMissingError for one that was asked for."""
     try:
-        return open_networks(setup, session), []
+        return open_networks(setup.inversion, session), []
     except ModelMissingError as error:
         if setup.inversion.models is not None:
             raise
         return None, [f"DeepLandscape: left out, {error}."]
 
 
-def _notes_of(networks: Networks, way: Variant, config: EvaluateConfig) -> list[str]:
-    steps = "" if config.steps is None else f", at most {config.steps} steps of each kind"
+def _notes_of(networks: Networks, setup: Config, config: EvaluateConfig) -> list[str]:
+    steps = setup.inversion.steps
+    most = "" if steps is None else f", at most {steps} steps of each part"
     return [
-        f"DeepLandscape: {networks.name}, {networks.side} px on the short side, enlarged; {way.name}{steps}; "
-        f"mean of the winds {', '.join(spread(CLOCK, config.winds))}."
+        f"DeepLandscape: {networks.name}, {networks.side} px on the short side; {setup.inversion.variant}{most}; "
+        f"mean of the winds {', '.join(spread(CLOCK, config.winds))}. "
+        f"Its pictures are enlarged; in {ANIMATED!r} the photo's own detail rides along, as in `cinegan animate`."
     ]
 
 
-def _shot(clip: Clip, options: Mapping[str, Any], config: EvaluateConfig, session: Session) -> Shot | str:
+def _shot(clip: Clip, run: Run) -> Shot | str:
     """Or why the clip cannot be used."""
-    frames = tuple(clip.frames(max(FEWEST_FRAMES, 1 + round(config.compare * clip.fps))))
+    frames = tuple(clip.frames(max(FEWEST_FRAMES, 1 + round(run.config.compare * clip.fps))))
     if len(frames) < FEWEST_FRAMES:
         raise InputError(f"{clip.path}: has {len(frames)} frames, too few to see motion; name a longer clip")
-    others = {name: value for name, value in options.items() if name not in ("backbone", "models")}
-    setup = Config.from_options(**others, backbone="pyramid", fps=clip.fps)
+    setup = run.pixels(clip.fps)
     try:
-        scene = prepare(np.array(frames[0]), setup, session)
+        scene = prepare(np.array(frames[0]), setup, run.session)
     except InputError as error:  # nothing moves
         return f"{clip.name} ({error})"
     sight = scene.mask.sight
     assert sight is not None  # neither mask nor motion was given
-    still = ~moving_of(sight, clip.size, as_released=config.repo_compatible)
+    still = ~moving_of(sight, clip.size, as_released=run.config.repo_compatible)
     return Shot(clip, frames, setup, scene, still, sky_of(sight, clip.size))
 
 
-def _takes(
-    shot: Shot, networks: Networks | None, way: Variant, config: EvaluateConfig, session: Session
-) -> Iterator[tuple[str, str, Iterator[Frame]]]:
+def _takes(shot: Shot, run: Run) -> Iterator[tuple[str, str, Iterator[Frame]]]:
     """Every method's frames of the clip, with the direction of its wind, "" where it has none."""
     yield TRUTH, "", iter(shot.frames)
-    yield PIXELS, "", iter(render(shot.scene, shot.setup, session))
-    if networks is None:
+    yield PIXELS, "", iter(render(shot.scene, shot.setup, run.session))
+    if run.networks is None:
         return
+    way, steps = variant_named(run.setup.inversion.variant), run.setup.inversion.steps
     photo, still = shot.scene.photo.pixels, shot.still.float()
-    inverted = invert_pixels(photo, still, networks, way, steps=config.steps, session=session)
+    inverted = invert_pixels(photo, still, run.networks, way, steps=steps, session=run.session)
+    directions = spread(CLOCK, run.config.winds)
     for speed in SPEEDS:
-        for direction in spread(CLOCK, config.winds):
-            yield f"{way.name}, {speed}", direction, blown(inverted, wind(direction, speed), shot)
+        for direction in directions:
+            yield f"DeepLandscape, {speed}", direction, blown(inverted, wind(direction, speed), shot)
+    with temporary_folder("cinegan-evaluate-") as folder:
+        latents = folder / "latents.safetensors"
+        write_latents(latents, inverted.latents, run.networks.generator, run.networks.name)
+        for direction in directions:
+            setup = run.animated(latents, direction, shot.clip.fps)
+            scene = prepare(np.array(shot.frames[0]), setup, run.session)
+            yield ANIMATED, direction, iter(render(scene, setup, run.session))
 
 
 @torch.no_grad()
@@ -193,7 +229,7 @@ def blown(inverted: Inverted, shifts: Tensor, shot: Shot) -> Iterator[Frame]:
     codes = inverted.latents.codes
     mover = HomographyMover(codes.dynamic, shifts, find_horizon(shot.sky))
     for n in range(len(shot.frames)):
-        maps = mover(n * RATE / shot.clip.fps).maps
+        maps = mover(n * RATE / shot.clip.fps)
         picture = inverted.generator.synthesize(codes.w, codes.static, maps)
         made = enlarged(picture.cpu(), shot.still.shape).clamp(0, 1)
         yield (made * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()

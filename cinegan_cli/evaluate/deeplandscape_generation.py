@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from cinegan_cli.config import Config
-from cinegan_cli.evaluate.deeplandscape_inversion import open_networks
 from cinegan_cli.evaluate.deeplandscape_judges import COLUMNS, FRECHET_COLUMNS, moving_of, read_landscape_judges
 from cinegan_cli.evaluate.photos import find_photos, spread
 from cinegan_cli.evaluate.protocol import mean_figures
@@ -19,7 +18,7 @@ from cinegan_cli.evaluate.tables import Column, Results, Table, Value
 from cinegan_cli.session import Session
 from cinegan_cli.stages.mask import see
 from cinegan_cli.stages.photo import read_photo
-from cinegan_cli.systems.deeplandscape import Networks, at_generator_size, mean_w
+from cinegan_cli.systems.deeplandscape import Networks, at_generator_size, open_networks
 from cinegan_cli.types import Progress, silent
 
 SQUARE = (4, 4)  # cells of the coarsest map
@@ -37,7 +36,7 @@ def run_landscape_generation(
     """
     setup = Config.from_options(**options, aspect="1:1")
     session = Session(setup.run)
-    networks = open_networks(setup, session)
+    networks = open_networks(setup.inversion, session)
     judges = read_landscape_judges(config)
     found = spread(find_photos(paths, config.split), config.count)
     real, made = [], []
@@ -84,7 +83,7 @@ class Sampler:
     def __init__(self, networks: Networks, truncation: float, *, seed: int = 0) -> None:
         self._networks, self._truncation = networks, truncation
         self._random = torch.Generator().manual_seed(seed)
-        self._mean = mean_w(networks.generator)
+        self._mean = networks.mean_w
 
     @torch.no_grad()
     def pair(self) -> tuple[Tensor, Tensor]:

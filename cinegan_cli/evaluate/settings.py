@@ -57,18 +57,6 @@ class EvaluateConfig:
     repo_compatible: bool = setting(
         False, "Tables of DeepLandscape: scale the figures as its release does, slips included."
     )
-    ways: tuple[str, ...] = setting(
-        (),
-        "Ways of inverting: I2S, MO, E, EO, EOI, EOIF, EOIFS. Repeatable.  "
-        "[default: all for dl-inversion, EOIFS for dl-animation]",
-        metavar="NAME",
-    )
-    steps: int | None = setting(
-        None,
-        "Steps of each kind that an inversion takes at most.  [default: those of the way, 500 or 4000]",
-        minimum=0,
-        maximum=100000,
-    )
     winds: int = setting(2, "Directions of the wind of dl-animation, evenly around the clock.", minimum=1, maximum=12)
     samples: int = setting(100, "Pictures that dl-generation draws.", minimum=2, maximum=1000000)
     truncation: float = setting(

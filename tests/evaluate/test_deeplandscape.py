@@ -175,8 +175,9 @@ def test_ways_to_invert_have_their_rows(folder: Path, measured: Run) -> None:
 
 def test_the_encoders_guess_is_left_out_without_an_encoder(folder: Path, measured: Run) -> None:
     write_landscape_set(folder / "bare.safetensors", "generator")
-    found = measured("photo.png --table dl-inversion --models bare.safetensors --steps 1 --ways E --ways mo")
-    assert found.keys() == {"MO", "notes"}
+    found = measured("photo.png --table dl-inversion --models bare.safetensors --steps 1")
+    assert "E" not in found
+    assert {"MO", "EOIFS"} < found.keys()
     assert "E: left out" in found["notes"]
 
 
@@ -193,14 +194,15 @@ def test_samples_are_measured_against_photos(folder: Path, measured: Run) -> Non
 
 def test_animations_are_measured_against_the_true_clip(folder: Path, measured: Run) -> None:
     write_script(Levels(), folder / "net.pt")
-    arguments = "a b --table dl-animation --models set.safetensors --steps 1 --ways MO --winds 1 --compare 0.34"
+    arguments = "a b --table dl-animation --models set.safetensors --steps 1 --variant MO --winds 1 --compare 0.34"
     found = measured(f"{arguments} --fid net.pt --fvd net.pt")
-    truth, pixels, slow, fast = (row for name, row in found.items() if name != "notes")
-    assert list(found)[2:4] == ["MO, manual", "MO, x2.5"]
+    truth, pixels, slow, fast, animated = (row for name, row in found.items() if name != "notes")
+    assert list(found)[2:4] == ["DeepLandscape, manual", "DeepLandscape, x2.5"]
     assert truth["pace"] == 1
     assert (truth["static_ssim"], truth["fvd"]) == (pytest.approx(1, abs=1e-4), None)
     assert truth["ssim"] < pixels["static_ssim"]
     assert slow["static_ssim"] < pixels["static_ssim"]
+    assert animated["static_ssim"] > 2 * fast["static_ssim"]
     assert min(pixels["fvd"], slow["fvd"], fast["fvd"]) > 0
     assert truth["fid"] < slow["fid"]
 

@@ -20,6 +20,7 @@ from cinegan_cli.systems.deeplandscape.lighting import (
 from cinegan_cli.systems.deeplandscape.movers import HomographyMover, loop_maps
 from cinegan_cli.systems.deeplandscape.networks import Networks, open_networks
 from cinegan_cli.systems.deeplandscape.noise import find_horizon, move_noise, warp
+from cinegan_cli.systems.deeplandscape.samples import LandscapeSampler
 from cinegan_cli.systems.deeplandscape.superres import Enlarger, super_resolved
 from cinegan_cli.systems.deeplandscape.system import open_deeplandscape
 from cinegan_cli.systems.deeplandscape.variants import VARIANTS, Variant, variant_named
@@ -34,6 +35,7 @@ __all__ = [
     "Enlarger",
     "HomographyMover",
     "Inverted",
+    "LandscapeSampler",
     "Latents",
     "Lighting",
     "Networks",

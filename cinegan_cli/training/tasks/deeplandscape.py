@@ -59,7 +59,8 @@ def train(settings: DeepLandscapeSettings, loop: LoopSettings, *, progress: Prog
     last_level = _level_of(settings.size)
     if not settings.data and not settings.clips:
         raise UsageError("--data: nothing to learn from; name a folder of photos, and clips with --clips")
-    require_places(settings.out, loop.work, KIND)
+    for photos in settings.data or (None,):
+        require_places(settings.out, loop.work, KIND, photos=photos)
     device = set_up(loop)
     workers = Workers.join(loop)
     stores = _stores(settings, loop, last_level, workers, tell)
