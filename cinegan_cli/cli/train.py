@@ -9,19 +9,23 @@ import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options
 from cinegan_cli.config import section_from
-from cinegan_cli.training.settings import (
-    CompactLoop,
-    CompactSettings,
+from cinegan_cli.training.deeplandscape_settings import (
     DeepLandscapeEncoderLoop,
     DeepLandscapeEncoderSettings,
     DeepLandscapeLoop,
     DeepLandscapeSettings,
+    LightingLoop,
+    LightingSettings,
+    SuperresLoop,
+    SuperresSettings,
+)
+from cinegan_cli.training.settings import (
+    CompactLoop,
+    CompactSettings,
     EncoderLoop,
     EncoderSettings,
     GeneratorLoop,
     GeneratorSettings,
-    LightingLoop,
-    LightingSettings,
     LoopSettings,
     MaskLoop,
     MaskSettings,
@@ -29,8 +33,6 @@ from cinegan_cli.training.settings import (
     MotionSettings,
     SeerLoop,
     SeerSettings,
-    SuperresLoop,
-    SuperresSettings,
 )
 
 

@@ -1,6 +1,6 @@
 """Table dl-animation: clips made by DeepLandscape at the release's speeds, beside the pixel renderer and the truth.
 
-Only the first frame of a clip is known to every row but the true one (DeepLandscape, tables 2 and 3).
+Only the first frame of a clip is known to every row but the true one (DeepLandscape, section 4).
 """
 
 from __future__ import annotations

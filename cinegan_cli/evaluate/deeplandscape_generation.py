@@ -1,4 +1,4 @@
-"""Table dl-generation: pictures that a DeepLandscape generator draws from nothing (DeepLandscape, table 4)."""
+"""Table dl-generation: pictures that a DeepLandscape generator draws from nothing (DeepLandscape, section 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Table dl-inversion: the seven ways to invert a photo into DeepLandscape's latents (DeepLandscape, table 1)."""
+"""Table dl-inversion: the ways to invert a photo into DeepLandscape's latents (DeepLandscape, supplement, table 2)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TABLE = (Column("method", "inversion"), *COLUMNS, Column("psnr", "PSNR↑", 1), 
 def run_landscape_inversion(
     paths: Sequence[Path], options: Mapping[str, Any], config: EvaluateConfig, *, progress: Progress = silent
 ) -> Results:
-    """Each photo against the generator's picture of it, both at the generator's size, by `--variant` or by all seven.
+    """Each photo against the generator's picture of it, both at the generator's size, by `--variant`, or by all.
 
     The whole photo is compared. Raises ModelMissingError where there is no generator, or no encoder
     for a way that is nothing else.

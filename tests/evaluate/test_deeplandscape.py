@@ -20,6 +20,7 @@ from cinegan_cli.evaluate.deeplandscape_judges import LandscapeJudges, moving_of
 from cinegan_cli.measure import ssim
 from cinegan_cli.models import find_perceptual
 from cinegan_cli.nn.lpips import Lpips
+from cinegan_cli.systems.deeplandscape import VARIANTS
 from cinegan_cli.types import KINDS, Sight
 from tests.small_landscape_set import write_landscape_set
 from tests.small_scene import invoke, texture
@@ -165,7 +166,7 @@ def measured(folder: Path, capfd: Capture) -> Run:
 
 def test_ways_to_invert_have_their_rows(folder: Path, measured: Run) -> None:
     found = measured("photo.png --table dl-inversion --models set.safetensors --steps 3 --csv each.csv")
-    assert [name for name in found if name != "notes"] == ["I2S", "MO", "E", "EO", "EOI", "EOIF", "EOIFS"]
+    assert [name for name in found if name != "notes"] == list(VARIANTS)
     assert all({"ssim", "features", "psnr", "seconds"} <= found[name].keys() for name in ("I2S", "EOIFS"))
     assert found["EOIF"]["psnr"] > found["E"]["psnr"]
     assert "EfficientNet-Lite features" in found["notes"]

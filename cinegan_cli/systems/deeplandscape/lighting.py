@@ -140,4 +140,5 @@ def _slopes(at: Tensor, knots: Tensor, closed: bool) -> Tensor:
         matrix[0, -2], matrix[0, 1] = matrix[0, -2] + after, matrix[0, 1] + before
         matrix[0, 0] = 2 * (before + after)
         right[0] = 3 * (after * rise[-1] + before * rise[0])
-    return torch.linalg.solve(matrix, right)
+    slopes: Tensor = torch.linalg.solve(matrix, right)
+    return slopes
