@@ -57,7 +57,8 @@ def train(
 ) -> Path:
     """Train and write the three as one set; returns `settings.out`. `tell` gets what is left out of the data.
 
-    Raises InputError for data that cannot be used, UsageError for a size that is no power of two.
+    It also gets a word where the encoder starts from nothing. Raises InputError for data that cannot be used,
+    UsageError for a size that is no power of two.
     """
     if settings.size & (settings.size - 1):
         raise UsageError(f"--size {settings.size}: must be a power of two, such as 64 or 128")
@@ -66,7 +67,8 @@ def train(
     usable = [e for e in examples if e.split != "test" and min(e.photo.shape[:2]) >= 16]
     if not usable:
         raise InputError(f"{settings.data}: no photo that may train; --data must hold photos with masks")
-    return run(DeepLandscapeCompactTask(settings, loop, set_up(loop), usable), loop, config=settings, progress=progress)
+    task = DeepLandscapeCompactTask(settings, loop, set_up(loop), usable, tell)
+    return run(task, loop, config=settings, progress=progress)
 
 
 class MapWriter(nn.Module):
@@ -105,6 +107,7 @@ class DeepLandscapeCompactTask:
         loop: LoopSettings,
         device: torch.device,
         examples: Sequence[Example],
+        tell: Tell = unheard,
     ) -> None:
         self.settings, self.loop, self.device, self.examples = settings, loop, device, examples
         levels, dim = settings.size.bit_length() - 2, settings.style_dim
@@ -121,7 +124,7 @@ class DeepLandscapeCompactTask:
         }
         self.generator = Generator(**self.configs["generator"]).to(device)
         self.encoder = CompactEncoder(**self.configs["encoder"]).to(device)
-        load_backbone(self.encoder.backbone, *_pretrained(settings.backbone))
+        _begin(self.encoder, settings.backbone, tell)
         self.lighting, self.writer = Lighting(**self.configs["lighting"]).to(device), MapWriter(levels).to(device)
         self.modules: Mapping[str, nn.Module] = {
             "generator": self.generator,
@@ -284,6 +287,11 @@ def _square(shape: tuple[int, ...], rng: np.random.Generator) -> tuple[slice, sl
     return slice(y, y + side), slice(x, x + side)
 
 
-def _pretrained(path: Path | None) -> tuple[Mapping[str, Tensor], Path]:
-    path = path or installed_backbone(VARIANT)
-    return read_backbone(path), path
+def _begin(encoder: CompactEncoder, path: Path | None, tell: Tell) -> None:
+    """With pretrained weights where they are given, or lie in the Python package that carries them."""
+    try:
+        given = path or installed_backbone(VARIANT)
+    except InputError:
+        tell("no pretrained weights; the encoder learns from nothing. --backbone gives some")
+        return
+    load_backbone(encoder.backbone, read_backbone(given), given)
