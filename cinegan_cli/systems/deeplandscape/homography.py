@@ -76,7 +76,7 @@ def logarithm(matrix: Tensor) -> Tensor:
     for k in range(1, TERMS + 1):
         series = series + power * ((-1) ** (k + 1) / k)
         power = power @ off
-    return series * 2**doublings
+    return series * 2.0**doublings
 
 
 def _root(matrix: Tensor, steps: int = 12) -> Tensor:
