@@ -23,6 +23,7 @@ from cinegan_cli.models import (
 )
 from cinegan_cli.nn.deeplandscape import CompactEncoder, Discriminators, Encoder, Generator, Lighting
 from tests import deeplandscape_files as files
+from tests.bad_files import Evil
 from tests.released_files import generator_file
 from tests.small_scene import invoke
 
@@ -237,9 +238,22 @@ def odd_encoder(folder: Path) -> Path:
     return files.save(folder / "a.pth", files.seeded(Encoder, **{**files.ENCODER, "style_dim": 100}).state_dict())
 
 
+def evil_module(folder: Path) -> Path:
+    return files.save_whole(folder / "a.pth", files.encoder(), change=lambda whole: setattr(whole, "extra", Evil()))
+
+
+def evil_module_legacy(folder: Path) -> Path:
+    def change(whole: nn.Module) -> None:
+        whole._buffers["extra"] = Evil()  # type: ignore[assignment]
+
+    return files.save_whole(folder / "a.pth", files.lighting(), legacy=True, change=change)
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
+        (evil_module, "refused"),
+        (evil_module_legacy, "refused"),
         (truncated, "damaged"),
         (truncated_legacy, "damaged"),
         (truncated_module, "refused"),
@@ -253,13 +267,13 @@ def odd_encoder(folder: Path) -> Path:
     ],
 )
 def test_a_bad_file_is_refused_in_one_line(
-    tmp_path: Path, make: Callable[[Path], Path], said: str, capfd: pytest.CaptureFixture[str], home: Path
+    tmp_path: Path, make: Callable[[Path], Path], said: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     done = invoke(f"models import {make(tmp_path)}", capfd)
     assert done.status == 3
     assert len(done.complaints) == 1
     assert said in done.complaints[0]
-    assert not home.exists()
+    assert len([*tmp_path.iterdir()]) == 1  # nothing installed, nothing executed
 
 
 @pytest.mark.parametrize(
