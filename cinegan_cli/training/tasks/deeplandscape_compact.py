@@ -1,11 +1,11 @@
 """Training of the small DeepLandscape generator with its encoder and lighting network, together, by reconstruction.
 
-A GAN wants more photos and more time than a laptop has. Here the generator learns to give photos back: the encoder, whose
-pretrained part stays as it is, says the styles, and a small network writes what it sees into the noise maps, static ones
-where nothing moves and dynamic ones where something does. In turn it must give back the photo, the photo with other
-dynamic noise (all that is still, and what moves with its colours and its amount of texture), and the photo in another
-light, as the looks of `stages.look` have it, through the lighting network. The mapping learns to reach these styles from
-z (after Bojanowski et al. 2018).
+A GAN wants more photos and more time than a laptop has. Here the generator learns to give photos back: the encoder,
+whose pretrained part stays as it is, says the styles, and a small network writes what it sees into the noise maps,
+static ones where nothing moves and dynamic ones where something does. In turn it must give back the photo, the photo
+with other dynamic noise (all that is still, and what moves with its colours and its amount of texture), and the photo
+in another light, as the looks of `stages.look` have it, through the lighting network. The mapping learns to reach
+these styles from z (after Bojanowski et al. 2018).
 """
 
 from __future__ import annotations
