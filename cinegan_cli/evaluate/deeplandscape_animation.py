@@ -253,7 +253,7 @@ def _enter(tally: Tally, method: str, take: str, frames: list[Frame], shot: Shot
     flow = sky_flow(frames, shot.sky, shot.clip.fps)
     true = tally.true_flow = flow if method == TRUTH else tally.true_flow
     row: dict[str, Value] = {"method": method, "clip": shot.clip.name, "wind": take or None}
-    row |= {f"static_{key}": value for key, value in mean_figures(list(static)).items()} | mean_figures(list(whole))
+    row |= {f"static_{key}": value for key, value in mean_figures(static).items()} | mean_figures(whole)
     tally.rows.append(row | {"flow": flow, "pace": flow / true if flow is not None and true else None})
 
 

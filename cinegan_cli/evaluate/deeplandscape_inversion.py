@@ -57,7 +57,7 @@ def run_landscape_inversion(
             row = judges.distances(made, wanted) | {"psnr": inverted.psnr, "seconds": inverted.seconds}
             figures.setdefault(way.name, []).append(row)
             rows.append({"method": way.name, "photo": name, **row})
-    means = [{"method": name, **mean_figures(list(own))} for name, own in figures.items()]
+    means = [{"method": name, **mean_figures(own)} for name, own in figures.items()]
     title = f"DeepLandscape: ways to invert, by {networks.name}"
     notes = [f"{len(photos)} photos at {networks.side} px on the short side; loss: {networks.perceptual_name}."]
     notes += [f"{name}: left out, the set holds no encoder." for name in left_out]

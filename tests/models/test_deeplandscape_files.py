@@ -267,7 +267,7 @@ def evil_module_legacy(folder: Path) -> Path:
     ],
 )
 def test_a_bad_file_is_refused_in_one_line(
-    tmp_path: Path, make: Callable[[Path], Path], said: str, capfd: pytest.CaptureFixture[str], home: Path
+    tmp_path: Path, make: Callable[[Path], Path], said: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     done = invoke(f"models import {make(tmp_path)}", capfd)
     assert done.status == 3

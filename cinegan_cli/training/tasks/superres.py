@@ -90,6 +90,7 @@ def inverter(settings: SuperresSettings, loop: LoopSettings) -> tuple[Reconstruc
         name=models.name,
         generator=generator,
         levels=models.levels,
+        mean_w=models.mean_w().to(session.device),
         perceptual=perceptual.to(session.device),
         perceptual_name=name,
         encoder=None if encoder is None else encoder.to(session.device),
