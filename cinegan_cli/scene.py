@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from cinegan_cli.config import Config
 from cinegan_cli.errors import CheckError
@@ -20,20 +22,21 @@ from cinegan_cli.systems import System, choose_system, restyled
 from cinegan_cli.types import Analysis, Mask, Motion, Photo, PhotoSource, Scene, Sight
 
 
-def prepare(source: PhotoSource, config: Config, session: Session | None = None) -> Scene:
+def prepare(
+    source: PhotoSource, config: Config, session: Session | None = None, *, sight: Sight | None = None
+) -> Scene:
     """Read the photo, find what moves, where it moves and how it is to look.
 
-    Raises `CheckError` for doubts about the mask under `config.run.strict`.
+    `sight` is what the seer sees in the photo as the run reads it, where it has looked before. Raises `CheckError` for
+    doubts about the mask under `config.run.strict`.
     """
     session = session or Session(config.run)
     parse_cycles(config.motion.cycles)  # said before any work
     with session.at_work():
         system = choose_system(config, session)
-        photo, analysis, mask = _with_mask(source, config, session, system)
+        photo, analysis, mask = _with_mask(source, config, session, system, sight)
         session.tell("finding how it moves")
-        find_networks = partial(system.motion_networks, session)
-        motion = make_motion(photo, mask, config.motion, session=session, find_networks=find_networks)
-        motion = with_cycles(motion, mask, config)
+        motion = find_motion(photo, mask, config, session, partial(system.motion_networks, session))
         scene = Scene(photo, mask, motion, analysis)
         if config.style.target is None:
             return scene
@@ -64,26 +67,45 @@ def prepare_look(source: PhotoSource, config: Config, session: Session | None = 
         return restyled(Scene(photo, static, Motion(torch.zeros(2, 2, 2), "default"), analysis), look)
 
 
-def _with_mask(source: PhotoSource, config: Config, session: Session, system: System) -> tuple[Photo, Analysis, Mask]:
+def find_motion(
+    photo: Photo,
+    mask: Mask,
+    config: Config,
+    session: Session,
+    find_networks: Callable[[], Mapping[str, nn.Module]] = dict,
+) -> Motion:
+    """How it moves, and how often within the loop. Raises what `make_motion` and `with_cycles` do."""
+    motion = make_motion(photo, mask, config.motion, session=session, find_networks=find_networks)
+    return with_cycles(motion, mask, config)
+
+
+def _with_mask(
+    source: PhotoSource, config: Config, session: Session, system: System, sight: Sight | None = None
+) -> tuple[Photo, Analysis, Mask]:
     session.tell("reading the photo")
     photo = read_photo(source, config.photo, limit=size_limit(config))
     vote = needs_prediction(config.mask) and config.mask.mask_network is None
     analysis = system.analyse(photo, config, session, vote=vote)
     session.tell("finding what moves")
-    mask = make_mask(photo, config.mask, session=session, votes=analysis.votes)
-    mask = replace(mask, sight=_sight(photo, mask, config, session))
+    mask = make_mask(photo, config.mask, session=session, votes=analysis.votes, sight=sight)
+    mask = with_sight(photo, mask, config, session, sight)
     if config.run.strict and mask.notices:
         raise CheckError(f"{name_of(source)}: {mask.notices[0]}")
     return photo, analysis, mask
 
 
-def _sight(photo: Photo, mask: Mask, config: Config, session: Session) -> Sight | None:
-    """What the seer of the motion sees: the mask's, unless `--motion-network` is another; None where all is said."""
+def with_sight(photo: Photo, mask: Mask, config: Config, session: Session, known: Sight | None = None) -> Mask:
+    """`mask` with what the seer of the motion sees: `known`, or the mask's own, unless `--motion-network` is another.
+
+    None where all is said without one.
+    """
     network = config.motion.motion_network
     if network is not None and kind_of(network) == SEER:
-        return sight_of(photo, replace(config.mask, mask_network=network), session)
+        return replace(mask, sight=sight_of(photo, replace(config.mask, mask_network=network), session))
     said = config.motion.motion is not None or config.motion.arrow or config.motion.hints or network is not None
-    return mask.sight if said or mask.sight is not None else sight_of(photo, config.mask, session)
+    if said or mask.sight is not None:
+        return mask
+    return replace(mask, sight=known or sight_of(photo, config.mask, session))
 
 
 def name_of(source: PhotoSource) -> str:

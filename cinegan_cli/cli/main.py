@@ -19,6 +19,7 @@ from cinegan_cli.errors import CineganError, ExitStatus, one_line, unexpected
 
 COMMANDS = {  # name → module of `cinegan_cli.cli` that holds a command of that name, imported when it is used
     "animate": "animate",
+    "edit": "edit",
     "style": "style",
     "mask": "mask",
     "motion": "motion",

@@ -1,6 +1,6 @@
 """Table dl-animation: clips made by DeepLandscape at the release's speeds, beside the pixel renderer and the truth.
 
-Only the first frame of a clip is known to every row but the true one (DeepLandscape, tables 2 and 3).
+Only the first frame of a clip is known to every row but the true one (DeepLandscape, section 4).
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ def _enter(tally: Tally, method: str, take: str, frames: list[Frame], shot: Shot
     flow = sky_flow(frames, shot.sky, shot.clip.fps)
     true = tally.true_flow = flow if method == TRUTH else tally.true_flow
     row: dict[str, Value] = {"method": method, "clip": shot.clip.name, "wind": take or None}
-    row |= {f"static_{key}": value for key, value in mean_figures(list(static)).items()} | mean_figures(list(whole))
+    row |= {f"static_{key}": value for key, value in mean_figures(static).items()} | mean_figures(whole)
     tally.rows.append(row | {"flow": flow, "pace": flow / true if flow is not None and true else None})
 
 

@@ -1,4 +1,4 @@
-"""Table dl-generation: pictures that a DeepLandscape generator draws from nothing (DeepLandscape, table 4)."""
+"""Table dl-generation: pictures that a DeepLandscape generator draws from nothing (DeepLandscape, section 4)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run_landscape_generation(
         pixels = read_photo(each.path, setup.photo).pixels
         real.append(judges.features(_shown(at_generator_size(pixels, SQUARE, networks.levels))))
     rows: list[dict[str, Value]] = []
-    draw = Sampler(networks, config.truncation)
+    draw = PairSampler(networks, config.truncation)
     for done in range(config.samples):
         progress("drawing samples", done, config.samples)
         one, other = (_shown(picture) for picture in draw.pair())
@@ -77,7 +77,7 @@ def _shown(picture: Tensor) -> Tensor:
     return (picture[0].cpu() / 2 + 0.5).clamp(0, 1)
 
 
-class Sampler:
+class PairSampler:
     """Draws from the generator of a set, with styles `truncation` of the way from the mean one."""
 
     def __init__(self, networks: Networks, truncation: float, *, seed: int = 0) -> None:

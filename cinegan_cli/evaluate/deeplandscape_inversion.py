@@ -1,4 +1,4 @@
-"""Table dl-inversion: the seven ways to invert a photo into DeepLandscape's latents (DeepLandscape, table 1)."""
+"""Table dl-inversion: the ways to invert a photo into DeepLandscape's latents (DeepLandscape, supplement, table 2)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TABLE = (Column("method", "inversion"), *COLUMNS, Column("psnr", "PSNR↑", 1), 
 def run_landscape_inversion(
     paths: Sequence[Path], options: Mapping[str, Any], config: EvaluateConfig, *, progress: Progress = silent
 ) -> Results:
-    """Each photo against the generator's picture of it, both at the generator's size, by `--variant` or by all seven.
+    """Each photo against the generator's picture of it, both at the generator's size, by `--variant`, or by all.
 
     The whole photo is compared. Raises ModelMissingError where there is no generator, or no encoder
     for a way that is nothing else.
@@ -57,7 +57,7 @@ def run_landscape_inversion(
             row = judges.distances(made, wanted) | {"psnr": inverted.psnr, "seconds": inverted.seconds}
             figures.setdefault(way.name, []).append(row)
             rows.append({"method": way.name, "photo": name, **row})
-    means = [{"method": name, **mean_figures(list(own))} for name, own in figures.items()]
+    means = [{"method": name, **mean_figures(own)} for name, own in figures.items()]
     title = f"DeepLandscape: ways to invert, by {networks.name}"
     notes = [f"{len(photos)} photos at {networks.side} px on the short side; loss: {networks.perceptual_name}."]
     notes += [f"{name}: left out, the set holds no encoder." for name in left_out]

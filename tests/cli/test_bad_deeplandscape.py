@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from cinegan_cli.errors import ExitStatus
+from cinegan_cli.models.bundle import read_bundle, write_bundle
 from tests import released_files as released
 from tests.bad_files import blank, both, folder_named, text
 from tests.cli.test_bad_inputs import Case, folder, refused
@@ -30,13 +31,22 @@ DL = f"{PLAIN} {SET} --variant MO --steps 1"
 LATENTS = f"{PLAIN} {SET} --latents bad.safetensors"
 WIND = f"{DL} --wind bad.txt"
 IMPORT = "models import bad.model --name mine"
-TRAIN = "train deeplandscape --steps 1 --batch 2 --multiplier 0.02 --style-dim 8 --device cpu --work new/w --out new/o"
+TRAIN = "train deeplandscape --steps 1 --batch 2 --multiplier 0.02 --style-dim 8 --work new/w --out o.safetensors"
+NAN = "generator.progression.1.conv2.conv.bias"
+SAMPLE = f"sample {SET} --out s.mp4 --seconds 0.2"
 EVALUATE = "evaluate photo.png --table"
 
 
 def a_set(*parts: str) -> Callable[[Path], Path]:
     """dl.safetensors of those parts, of all by default."""
     return lambda place: write_landscape_set(place / "dl.safetensors", *parts)
+
+
+def nan_set(place: Path) -> None:
+    """dl.safetensors with a generator one of whose numbers is none."""
+    bundle = read_bundle(a_set("generator")(place), "deeplandscape")
+    bundle.tensors[f"deeplandscape_generator.{NAN}"][0] = np.nan
+    write_bundle(place / "dl.safetensors", bundle)
 
 
 def homography(*rows: str) -> Callable[[Path], object]:
@@ -91,9 +101,20 @@ CASES = [
         both(a_set("generator"), lambda f: write_latents_of(f / "bad.safetensors", (4, 9))),
     ),
     Case("latents and a variant", f"{LATENTS} --variant MO", USAGE, "--variant & --latents", a_set("generator")),
-    Case("photo of 12 px", DL.replace("photo.png", "bad.png"), INPUT, "bad.png & 12x12", blank("bad.png", 12, 12)),
+    Case(
+        "photo of 12 px",
+        DL.replace("photo.png", "bad.png"),
+        INPUT,
+        "bad.png & 12x12",
+        both(a_set("generator"), blank("bad.png", 12, 12)),
+    ),
     Case("nothing moves", DL.replace("mask.png", "bad.png"), INPUT, "bad.png", both(a_set(), blank("bad.png", 64, 48))),
-    Case("invert: no place", f"invert photo.png --system deeplandscape {SET} --out no/l.safetensors", INPUT, "no"),
+    Case(
+        "invert: no place",
+        f"invert photo.png --system deeplandscape {SET} --out no/l.safetensors",
+        ExitStatus.ENCODER,
+        "no",
+    ),
     # ---- released files
     Case(".model cut in half", IMPORT, INPUT, "bad.model", lambda f: released.cut_file(a_model(f))),
     Case(".model with NaN", IMPORT, INPUT, "bad.model & conv1.input", lambda f: a_model(f, released.with_nan)),
@@ -102,8 +123,8 @@ CASES = [
         ".model with a tensor missing",
         IMPORT,
         INPUT,
-        "bad.model & style.1.linear.bias",
-        lambda f: a_model(f, lambda state: state.pop("style.1.linear.bias")),
+        "bad.model & generator.progression.1.conv2.conv.bias",
+        lambda f: a_model(f, lambda state: state.pop("generator.progression.1.conv2.conv.bias")),
     ),
     Case("lighting network of another shape", IMPORT, INPUT, "bad.model & impl.0", lambda f: wrong_lighting(f)),
     Case(
@@ -117,11 +138,57 @@ CASES = [
     Case("train: no data", TRAIN, USAGE, "--data"),
     Case("train: data missing", f"{TRAIN} --data nowhere", INPUT, "nowhere"),
     Case("train: empty data", f"{TRAIN} --data bad", INPUT, "bad", folder_named("bad")),
-    Case("train: a clip of one frame", f"{TRAIN} --data . --clips one", INPUT, "one", lambda f: one_frame(f)),
     Case("train: size 100", f"{TRAIN} --data . --size 100", USAGE, "--size & 100"),
     Case("train: LMDB cut", f"{TRAIN} --data cut", INPUT, "cut & data.mdb", lambda f: cut_lmdb(f)),
-    Case("train: LMDB of pictures as clips", f"{TRAIN} --data . --clips whole", USAGE, "whole", lambda f: lmdb_set(f)),
+    Case("train: LMDB of pictures as clips", f"{TRAIN} --clips whole", USAGE, "whole", lambda f: lmdb_set(f)),
     Case("train: an LMDB of text", f"{TRAIN} --data bad", INPUT, "bad", lambda f: text_lmdb(f)),
+    Case("train lighting: no generator", "train lighting --work new/w --out o.safetensors", MISSING, "cinegan models"),
+    Case(
+        "train superres: no data",
+        f"train superres {SET} --data nowhere --work new/w --out o.safetensors",
+        INPUT,
+        "nowhere",
+        a_set("generator"),
+    ),
+    Case(
+        "train lighting: a set of the other system",
+        f"train lighting {SET} --work new/w --out o.safetensors",
+        MISSING,
+        "dl",
+        lambda f: write_models(f / "dl.safetensors"),
+    ),
+    # ---- samples
+    Case("sample: none", f"{SAMPLE} --count 0", USAGE, "--count", a_set("generator")),
+    Case("sample: no set", "sample --out s.mp4 --models moods", MISSING, "moods"),
+    Case("sample: the set holds no generator", SAMPLE, MISSING, "dl", a_set("lighting")),
+    Case("sample: a video by the other system", SAMPLE, MISSING, "dl", lambda f: write_models(f / "dl.safetensors")),
+    Case("sample: truncation 3", f"{SAMPLE} --truncation 3", USAGE, "--truncation", a_set("generator")),
+    Case("sample: size of words", f"{SAMPLE} --size large", USAGE, "--size", a_set("generator")),
+    Case("sample: size 3", f"{SAMPLE} --size 3", USAGE, "--size", a_set("generator")),
+    Case(
+        "sample: homography of text",
+        f"{SAMPLE} --homography b.txt",
+        INPUT,
+        "b.txt",
+        both(a_set("generator"), text("b.txt")),
+    ),
+    Case("sample: 13h", f"{SAMPLE} --homography 13h", INPUT, "13h & 1h to 12h", a_set("generator")),
+    Case("sample: a picture with a wind", "sample --out s.png --homography 3h", USAGE, "--homography"),
+    Case("sample: bad ending", f"sample {SET} --out s.pt", USAGE, "s.pt", a_set("generator")),
+    Case(
+        "sample: exists",
+        f"sample {SET} --out photo.png",
+        ExitStatus.ENCODER,
+        "photo.png & --overwrite",
+        a_set("generator"),
+    ),
+    Case(
+        "sample: NaN weights",
+        f"sample {SET} --out s.png",
+        INPUT,
+        f"dl.safetensors & {NAN}",
+        lambda f: nan_set(f),
+    ),
     # ---- figures
     Case("evaluate: no set", f"{EVALUATE} dl-inversion", MISSING, "cinegan models list"),
     Case("evaluate: no such table", f"{EVALUATE} dl-moods", USAGE, "--table"),

@@ -15,11 +15,12 @@ from PIL import Image
 from torch import Tensor
 
 from cinegan_cli.errors import ExitStatus
-from cinegan_cli.evaluate.deeplandscape_generation import Sampler
+from cinegan_cli.evaluate.deeplandscape_generation import PairSampler
 from cinegan_cli.evaluate.deeplandscape_judges import LandscapeJudges, moving_of, sky_flow
 from cinegan_cli.measure import ssim
 from cinegan_cli.models import find_perceptual
 from cinegan_cli.nn.lpips import Lpips
+from cinegan_cli.systems.deeplandscape import VARIANTS
 from cinegan_cli.types import KINDS, Sight
 from tests.small_landscape_set import write_landscape_set
 from tests.small_scene import invoke, texture
@@ -120,12 +121,12 @@ def test_sky_flow_of_a_known_drift_is_in_units_of_the_homographies() -> None:
 
 def test_two_frames_of_a_sample_differ_by_what_is_dynamic_alone() -> None:
     networks = small_networks()
-    one, other = Sampler(networks, 1.0).pair()
+    one, other = PairSampler(networks, 1.0).pair()
     assert not one.equal(other)
     for name, gain in networks.generator.named_parameters():
         if ".noise12" in name or ".noise22" in name:
             gain.zero_()
-    one, other = Sampler(networks, 0.0).pair()  # all styles are the mean one
+    one, other = PairSampler(networks, 0.0).pair()  # all styles are the mean one
     assert one.equal(other)
 
 
@@ -165,7 +166,7 @@ def measured(folder: Path, capfd: Capture) -> Run:
 
 def test_ways_to_invert_have_their_rows(folder: Path, measured: Run) -> None:
     found = measured("photo.png --table dl-inversion --models set.safetensors --steps 3 --csv each.csv")
-    assert [name for name in found if name != "notes"] == ["I2S", "MO", "E", "EO", "EOI", "EOIF", "EOIFS"]
+    assert [name for name in found if name != "notes"] == list(VARIANTS)
     assert all({"ssim", "features", "psnr", "seconds"} <= found[name].keys() for name in ("I2S", "EOIFS"))
     assert found["EOIF"]["psnr"] > found["E"]["psnr"]
     assert "EfficientNet-Lite features" in found["notes"]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import cinegan_cli.systems.deeplandscape as dl
+from cinegan_cli.errors import InputError
 from cinegan_cli.systems.deeplandscape.worlds import Source, World, mixture
 
 HORIZON = 0.55
@@ -99,6 +100,13 @@ def test_pictures_without_sky_or_ground(horizon: float) -> None:
     maps = noise_maps()
     mover = dl.HomographyMover(maps, dl.wind("2h"), horizon)
     assert all(made.isfinite().all() and not torch.equal(made, own) for made, own in zip(mover(5), maps, strict=True))
+
+
+def test_a_homography_that_folds_a_low_sky_is_refused() -> None:
+    shifts = torch.tensor([[0, 0.4], [0, 0.4], [0, 0], [0, 0]])
+    dl.HomographyMover(noise_maps(2), shifts, 0.5)
+    with pytest.raises(InputError, match="10%"):
+        dl.HomographyMover(noise_maps(2), shifts, 0.1)
 
 
 def test_constant_maps_stay_constant() -> None:

@@ -12,8 +12,9 @@ import torch
 from cinegan_cli.errors import InputError
 from cinegan_cli.models import Bundle, DeepLandscapeSet, open_bundle, write_bundle
 from cinegan_cli.nn.deeplandscape import Encoder, Generator
+from cinegan_cli.training.deeplandscape_settings import DeepLandscapeEncoderSettings, LightingSettings
 from cinegan_cli.training.run_folder import LOG
-from cinegan_cli.training.settings import DeepLandscapeEncoderSettings, LightingSettings, LoopSettings
+from cinegan_cli.training.settings import LoopSettings
 from cinegan_cli.training.tasks import deeplandscape_encoder, lighting
 from cinegan_cli.types import silent
 

@@ -2,7 +2,7 @@
 
 from cinegan_cli.stages.mask.cleanup import clean, reassign_patches
 from cinegan_cli.stages.mask.given import GivenMask, read_for_photo, read_given, read_mask
-from cinegan_cli.stages.mask.make import make_mask, needs_prediction, sight_of
+from cinegan_cli.stages.mask.make import frozen, make_mask, needs_prediction, sight_of
 from cinegan_cli.stages.mask.matting import refine
 from cinegan_cli.stages.mask.picture import mask_to_u8, overlay
 from cinegan_cli.stages.mask.sight import SEER, WEIGHTS, read_seers, see, three_ways
@@ -12,6 +12,7 @@ __all__ = [
     "WEIGHTS",
     "GivenMask",
     "clean",
+    "frozen",
     "make_mask",
     "mask_to_u8",
     "needs_prediction",

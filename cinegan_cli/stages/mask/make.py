@@ -20,7 +20,7 @@ from cinegan_cli.stages.mask.matting import refine
 from cinegan_cli.stages.mask.objects import without_objects
 from cinegan_cli.stages.mask.sight import WEIGHTS, placed, see, three_ways
 from cinegan_cli.stages.photo import name_of
-from cinegan_cli.types import KINDS, Mask, Photo, Sight
+from cinegan_cli.types import KINDS, Mask, MaskSource, Photo, Sight
 
 Floats = npt.NDArray[Any]  # float32
 
@@ -30,26 +30,30 @@ _SMALL = 0.02  # moving part of the picture below which the user is told
 _LEAST = 0.002  # below this nothing is worth animating
 
 
-def make_mask(photo: Photo, config: MaskConfig, *, session: Session, votes: Tensor | None = None) -> Mask:
+def make_mask(
+    photo: Photo, config: MaskConfig, *, session: Session, votes: Tensor | None = None, sight: Sight | None = None
+) -> Mask:
     """What moves in `photo`: `--mask` as given, else the seer's sky and water; `--freeze` wins over both.
 
     `votes` [3, h, w] are probabilities of (static, sky, water) over the whole photo from another network, taken in
-    place of the shipped seer's, but not of `--mask-network`'s. Raises InputError when a file cannot be used or nothing
-    moves, UsageError for `--mask-network` where no network is asked, ModelMissingError when it is not there.
+    place of the shipped seer's, but not of `--mask-network`'s; `sight` is what that sees, where it has looked. Raises
+    InputError when a file cannot be used or nothing moves, UsageError for `--mask-network` where no network is asked,
+    ModelMissingError when it is not there.
     """
     if config.mask_network is not None and not needs_prediction(config):
         other = "--mask" if config.mask is not None else "--move everything"
         raise UsageError(f"--mask-network and {other}: both say what moves; give one of them")
-    mask = _predicted(photo, config, session, votes) if needs_prediction(config) else _given(photo, config)
-    if config.freeze is None:
-        return mask
-    frozen = read_given(config.freeze, photo, "--freeze")
-    alpha = mask.alpha * (1 - torch.from_numpy(frozen.values))
+    mask = _predicted(photo, config, session, votes, sight) if needs_prediction(config) else _given(photo, config)
+    return mask if config.freeze is None else frozen(mask, config.freeze, photo)
+
+
+def frozen(mask: Mask, source: MaskSource, photo: Photo) -> Mask:
+    """`mask` without what is white in `--freeze`. Raises InputError when that cannot be used or leaves nothing."""
+    held = read_given(source, photo, "--freeze")
+    alpha = mask.alpha * (1 - torch.from_numpy(held.values))
     if float(alpha.max()) == 0:
-        raise InputError(
-            f"{name_of(config.freeze)}: nothing moves: --freeze covers the whole mask; paint less of it white"
-        )
-    return replace(mask, alpha=alpha, notices=mask.notices + frozen.notices)
+        raise InputError(f"{name_of(source)}: nothing moves: --freeze covers the whole mask; paint less of it white")
+    return replace(mask, alpha=alpha, notices=mask.notices + held.notices)
 
 
 def sight_of(photo: Photo, config: MaskConfig, session: Session) -> Sight:
@@ -77,13 +81,13 @@ def _given(photo: Photo, config: MaskConfig) -> Mask:
     return Mask(torch.from_numpy(given.values), "given", notices=given.notices)
 
 
-def _predicted(photo: Photo, config: MaskConfig, session: Session, votes: Tensor | None) -> Mask:
+def _predicted(photo: Photo, config: MaskConfig, session: Session, votes: Tensor | None, known: Sight | None) -> Mask:
     """The network's mask of the part of the picture that comes from the file; padding is static."""
     left, top, right, bottom = _inner(photo)
     picture = photo.pixels_u8[top:bottom, left:right].contiguous()
     sight = None
     if votes is None or config.mask_network is not None:
-        sight = sight_of(photo, config, session)
+        sight = known or sight_of(photo, config, session)
         votes = three_ways(sight)
     rows, columns = votes.shape[1] / photo.size[1], votes.shape[2] / photo.size[0]
     inside = votes[:, round(top * rows) : round(bottom * rows), round(left * columns) : round(right * columns)]

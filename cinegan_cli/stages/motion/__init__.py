@@ -4,7 +4,7 @@ from cinegan_cli.stages.motion.cycles import parse_cycles, with_cycles
 from cinegan_cli.stages.motion.files import SUFFIXES, read_motion, write_motion
 from cinegan_cli.stages.motion.hints import Stroke, arrows_velocity, read_hints
 from cinegan_cli.stages.motion.kinds import sky_cells
-from cinegan_cli.stages.motion.make import make_motion
+from cinegan_cli.stages.motion.make import make_motion, parse_direction
 from cinegan_cli.stages.motion.network import ARROW_RADIUS, KIND, centred, mapped, scene_channels
 from cinegan_cli.stages.motion.picture import KIND_COLOURS, arrows_over_photo, colour_wheel
 
@@ -21,6 +21,7 @@ __all__ = [
     "make_motion",
     "mapped",
     "parse_cycles",
+    "parse_direction",
     "read_hints",
     "read_motion",
     "scene_channels",

@@ -5,7 +5,7 @@ from cinegan_cli.stages.photo.deep import to_8_bit
 from cinegan_cli.stages.photo.planes import Planes, read_planes
 from cinegan_cli.stages.photo.read import read_grey, read_photo
 from cinegan_cli.stages.photo.source import Source, name_of, source_of
-from cinegan_cli.stages.photo.window import MOST_ELONGATED, SMALLEST_SIDE
+from cinegan_cli.stages.photo.window import MOST_ELONGATED, SMALLEST_SIDE, parse_aspect
 
 __all__ = [
     "MOST_ELONGATED",
@@ -14,6 +14,7 @@ __all__ = [
     "Source",
     "decode_picture",
     "name_of",
+    "parse_aspect",
     "read_grey",
     "read_photo",
     "read_planes",

@@ -3,7 +3,7 @@
 from cinegan_cli.stages.video.clips import VIDEOS, Clip, Frame, find_clips, open_clip, reduced
 from cinegan_cli.stages.video.ffmpeg import ffmpeg_executable
 from cinegan_cli.stages.video.levels import CODECS, LAST_PLAYABLE, required_level, who_stops
-from cinegan_cli.stages.video.names import existing_frames, files_of, is_finished, writes_frames
+from cinegan_cli.stages.video.names import existing_frames, files_of, is_finished, parse_bytes, writes_frames
 from cinegan_cli.stages.video.notices import output_notices, size_limit
 from cinegan_cli.stages.video.outputs import Written
 from cinegan_cli.stages.video.probe import Stream, packet_times, probe
@@ -32,6 +32,7 @@ __all__ = [
     "open_clip",
     "output_notices",
     "packet_times",
+    "parse_bytes",
     "probe",
     "read_frames",
     "reduced",

@@ -40,6 +40,11 @@ def strength_for(levels: int) -> float:
     return STRENGTHS.get(levels, STRENGTH)
 
 
+def finest_levels(levels: int) -> int:
+    """The first level whose styles change with the light, of so many."""
+    return max(0, min(FIRST_LEVEL, levels - FINEST))
+
+
 def day_keys(c: float) -> list[Key]:
     """The release's nine keys, evenly in [0, 1], all with the same `c`."""
     last = len(DAY) - 1
@@ -80,7 +85,7 @@ def relit(
     again. Levels below `FIRST_LEVEL` keep their styles; of a generator with fewer levels the finest three change.
     """
     table = _table(keys, w)
-    first = max(0, min(FIRST_LEVEL, len(w) - FINEST))
+    first = finest_levels(len(w))
     moving = w[first:].flatten(0, 1)  # [M, D]
     knots = torch.stack([_lit(A, moving, row) for row in table])  # [K, M, D]
     path = spline(table[:, 0], knots.flatten(1), _times(times, w), closed=closed)
@@ -140,4 +145,5 @@ def _slopes(at: Tensor, knots: Tensor, closed: bool) -> Tensor:
         matrix[0, -2], matrix[0, 1] = matrix[0, -2] + after, matrix[0, 1] + before
         matrix[0, 0] = 2 * (before + after)
         right[0] = 3 * (after * rise[-1] + before * rise[0])
-    return torch.linalg.solve(matrix, right)
+    slopes: Tensor = torch.linalg.solve(matrix, right)
+    return slopes

@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cinegan_cli.systems.deeplandscape.homography import homographies, logarithm, project
+from cinegan_cli.errors import InputError
+from cinegan_cli.systems.deeplandscape.homography import homographies, is_proper, logarithm, project
 from cinegan_cli.systems.deeplandscape.noise import restandardised
 from cinegan_cli.systems.deeplandscape.worlds import Source, World, crossing, mixture
 
@@ -32,6 +33,8 @@ class HomographyMover:
 
     Noise that comes near or goes far is stretched or squeezed. So it lives for `reach` frames at most, while it is
     mixed with noise that will not have been moved at the end of them; where nothing comes near that is never.
+
+    Raises InputError for shifts that fold a picture with this horizon or cannot be undone.
     """
 
     def __init__(self, maps: Sequence[Tensor], shifts: Tensor, horizon: float, *, seed: int = 0) -> None:
@@ -39,6 +42,11 @@ class HomographyMover:
         height, width = maps[-1].shape[2:]
         short = min(height, width)
         scaled = shifts.double() * torch.tensor([short / width, short / height], dtype=torch.float64)
+        if not is_proper(scaled, horizon):
+            raise InputError(
+                f"the homography folds a picture whose horizon is at {horizon:.0%} of its height, or cannot be undone; "
+                "make its shifts smaller"
+            )
         self._sides = [logarithm(side) for side in homographies(scaled, horizon)]
         self.reach = _reach(self._sides, horizon)
         self._places = [_places(own) for own in maps]

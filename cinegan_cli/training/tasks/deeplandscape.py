@@ -38,9 +38,10 @@ from cinegan_cli.training.data import (
     photo_view,
     unheard,
 )
+from cinegan_cli.training.deeplandscape_settings import DeepLandscapeSettings
 from cinegan_cli.training.loop import Phase, Workers, precision, run, sample_rng, set_up
 from cinegan_cli.training.results import require_places
-from cinegan_cli.training.settings import DeepLandscapeSettings, LoopSettings
+from cinegan_cli.training.settings import LoopSettings
 from cinegan_cli.training.tasks.adaptive import AdaptiveAugment
 from cinegan_cli.training.tasks.progressive import FIRST_LEVEL, Schedule
 from cinegan_cli.types import Progress

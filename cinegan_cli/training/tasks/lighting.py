@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from cinegan_cli.models import Bundle, DeepLandscapeSet, find_deeplandscape, open_bundle, write_bundle
 from cinegan_cli.nn.deeplandscape import Lighting
+from cinegan_cli.training.deeplandscape_settings import LightingSettings
 from cinegan_cli.training.loop import Phase, run, sample_noise, sample_rng, set_up
 from cinegan_cli.training.results import require_places
-from cinegan_cli.training.settings import LightingSettings, LoopSettings
+from cinegan_cli.training.settings import LoopSettings
 from cinegan_cli.types import Progress
 
 KIND = "deeplandscape_lighting"
