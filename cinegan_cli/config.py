@@ -89,10 +89,11 @@ class InversionConfig:
         read_by=GENERATOR,
         unless="latents",
     )
-    variant: Literal["I2S", "MO", "E", "EO", "EOI", "EOIF", "EOIFS"] = setting(
-        "EOIFS",
+    variant: Literal["I2S", "MO", "E", "EO", "EOI", "EOIF", "EOIFS", "STEADY"] = setting(
+        "STEADY",
         "How latents are found: encoder (E) or mean style (MO), optimised (O), kept near the start (I), generator "
-        "fine-tuned (F), what stands apart from what moves (S); I2S is Image2StyleGAN.",
+        "fine-tuned (F), what stands apart from what moves (S); I2S is Image2StyleGAN, STEADY is EOIFS that keeps the "
+        "photo's colours while noise moves.",
         read_by=LANDSCAPE,
         unless="latents",
     )
@@ -330,6 +331,52 @@ class RunConfig:
     strict: bool = setting(
         False, "Fail (status 7) instead of going on when the mask is doubtful or the loop is not clean."
     )
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """Pictures and videos that a generator makes from nothing."""
+
+    models: str | None = setting(
+        None,
+        "Set of models: a name from `cinegan models list`, or a bundle (.safetensors).  [default: the first that can]",
+        metavar="NAME|FILE",
+    )
+    count: int = setting(1, "How many, each from a seed of its own.", minimum=1, maximum=100000)
+    seed: int = setting(0, "The first seed; the others count on.", minimum=0, maximum=2**62)
+    truncation: float = setting(
+        0.7, "How far from the average landscape: 0 is the average itself, 1 all there is.", minimum=0.0, maximum=2.0
+    )
+    size: str | None = setting(
+        None,
+        "Width and height in pixels, or the side of a square; even.  [default: the generator's own]",
+        metavar="WxH",
+        number="{}",
+    )
+    homography: str = setting(
+        "3h",
+        "Videos: where clouds go, as on a clock (12h is away, up), or a file of four lines dx dy.",
+        metavar="1h..12h|FILE",
+        moving=True,
+    )
+    set: Literal["manual", "slow2", "x2.5", "x4", "selected"] = setting(
+        "manual",
+        "Videos: the paper's speeds, half of them, those of real clips, faster ones, or the authors' favourites.",
+        moving=True,
+    )
+    seconds: float | None = setting(
+        None, "Videos: length.  [default: 100 frames, the paper's]", minimum=0.1, maximum=120.0, moving=True
+    )
+    fps: float = setting(30.0, "Videos: frames per second.", minimum=1.0, maximum=240.0, moving=True)
+    light_cycle: bool = setting(False, "Videos: let the light change, and come back.", moving=True)
+    no_loop: bool = setting(
+        False, "Videos: let the noise go on instead of coming back to the first frame.", moving=True
+    )
+
+    @property
+    def frames(self) -> int:
+        """Of a video, at least 3."""
+        return 100 if self.seconds is None else max(3, round(self.seconds * self.fps))
 
 
 PRESETS: Mapping[str, Mapping[str, object]] = MappingProxyType(

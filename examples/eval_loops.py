@@ -2,12 +2,14 @@
 
 python examples/eval_loops.py data/stylecinegan_samples --sheet sheet.png
 python examples/eval_loops.py PHOTO.jpg ... --sheet sheet.png [--max-side 1280]
+python examples/eval_loops.py PHOTO.jpg ... --backbone pyramid --backbone deeplandscape [--models SET] [--wind 3h]
 
 Frames are measured before any encoding. Limits are those of the project: frame 0 within 1/255 of the photo, static
 pixels equal, seam 0.8-1.2, neighbour differences within 10 % of their median, texture 0.9-1.1.
 """
 
 import argparse
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -21,6 +23,7 @@ from cinegan_cli.stages.mask import overlay
 from cinegan_cli.stages.motion import colour_wheel
 
 TILE = 300
+LANDSCAPE = ("models", "variant", "steps", "wind", "wind_set", "light")  # options that only deeplandscape reads
 
 
 def tile(picture: np.ndarray) -> np.ndarray:
@@ -39,10 +42,11 @@ def options_of(path: Path) -> tuple[Path, dict[str, object]]:
     return path, {}
 
 
-def measure(path: Path, common: dict[str, object]) -> tuple[str, bool, np.ndarray]:
+def measure(path: Path, backbone: str, common: dict[str, object]) -> tuple[str, bool, np.ndarray]:
     """One row of the table, whether it is within the limits, and one row of the sheet."""
     photo, options = options_of(path)
-    config = Config.from_options(**options, **common)
+    own = common if backbone == "deeplandscape" else {k: v for k, v in common.items() if k not in LANDSCAPE}
+    config = Config.from_options(**options, **own, backbone=backbone)
     scene = prepare(photo, config)
     still = scene.photo.pixels_u8.numpy()
     meter = LoopMeter(photo=still, mask=scene.mask.alpha.numpy())
@@ -66,7 +70,7 @@ def measure(path: Path, common: dict[str, object]) -> tuple[str, bool, np.ndarra
     moving = float(scene.mask.alpha.mean())
     steps = f"{loop.slowest:.3f}-{loop.fastest:.3f}"
     row = (
-        f"| {path.stem} | {count} | {first} | {loop.static_error} | {loop.seam:.3f} | {steps} | {texture} "
+        f"| {path.stem} | {backbone} | {count} | {first} | {loop.static_error} | {loop.seam:.3f} | {steps} | {texture} "
         f"| {moving:.0%} | {scene.mask.confidence:.2f} | {'ok' if good else 'OUTSIDE'} |"
     )
     pictures = [tile(overlay(scene.photo, scene.mask).numpy()), tile(colour_wheel(scene.motion).numpy()), *shown]
@@ -82,20 +86,26 @@ def main() -> None:
     parser.add_argument("--max-side", type=int, default=3840)
     parser.add_argument("--warp", default="coordinates")
     parser.add_argument("--blend", default="contrast")
+    parser.add_argument("--backbone", action="append")
+    for option in LANDSCAPE:
+        parser.add_argument(f"--{option.replace('_', '-')}", type=int if option == "steps" else str)
     arguments = vars(parser.parse_args())
     paths, sheet = arguments.pop("paths"), arguments.pop("sheet")
+    backbones = arguments.pop("backbone") or ["auto"]
     if len(paths) == 1 and paths[0].is_dir() and not (paths[0] / "photo.png").exists():
         paths = sorted(p for p in paths[0].iterdir() if p.is_dir())
-    print("| photo | frames | frame 0 | static | seam | steps / median | texture at 1/4 1/2 3/4 | moves | sure | |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| photo | system | frames | frame 0 | static | seam | steps / median | texture, 1/4 1/2 3/4 | moves | sure | |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     rows, outside = [], 0
-    for path in paths:
-        row, good, pictures = measure(path, arguments)
+    for path, backbone in product(paths, backbones):
+        row, good, pictures = measure(path, backbone, arguments)
         print(row, flush=True)
         outside += not good
         rows.append(pictures)
         cv2.imwrite(str(sheet), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))
-    print(f"{len(paths) - outside} of {len(paths)} within all limits; pictures in {sheet}")
+    print(f"{len(rows) - outside} of {len(rows)} within all limits; pictures in {sheet}")
 
 
 if __name__ == "__main__":

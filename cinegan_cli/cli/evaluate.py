@@ -24,13 +24,17 @@ if TYPE_CHECKING:
     from cinegan_cli.evaluate.tables import Results
     from cinegan_cli.types import Progress
 
+SEARCH = {"variant", "steps", "perceptual"}
 RENDERED = {
     "seconds",
     "motion_network",
     "mask_network",
+    *SEARCH,
 }  # by name those settings of rendering that only some tables read
 OWN = {*(f.name for f in fields(EvaluateConfig)), *RENDERED}
-CLIPS = OWN - {"split", "count", "out", "rows"}
+LANDSCAPE = {"fvd", "repo_compatible", "winds", "samples", "truncation"}
+JUDGED = {"lpips", "repo_compatible", "count", "csv", "overwrite"}
+CLIPS = OWN - {"split", "count", "out", "rows"} - LANDSCAPE
 PHOTOS = {"split", "count", "csv", "overwrite"}
 READ = {  # table → those of OWN that it reads
     "clips": CLIPS,
@@ -39,10 +43,16 @@ READ = {  # table → those of OWN that it reads
     "mask_iou": PHOTOS | {"masks", "mask_network"},
     "motion_error": {"csv", "overwrite", "motion_network"},
     "arrows": PHOTOS | {"max_side", "mask_network", "motion_network"},
-    "look": PHOTOS | {"max_side", "seconds", "mask_network", "motion_network", "out", "rows"},
+    "look": PHOTOS | {"max_side", "seconds", "mask_network", "motion_network", "out", "rows"} | SEARCH,
+    "dl-generation": JUDGED | {"fid", "split", "samples", "truncation"},
+    "dl-inversion": JUDGED | SEARCH | {"split", "max_side", "mask_network"},
+    "dl-animation": JUDGED
+    | SEARCH
+    | {"max_side", "fps", "compare", "fid", "fvd", "winds", "mask_network", "motion_network"},
 }
 TABLES = ("ablation", "inversion", "mask_iou", "motion_error", "look")  # by name of their flags
-SIZED = ("inversion", "arrows", "look")  # photos are read at --max-side
+BY_NAME = ("dl-generation", "dl-inversion", "dl-animation")  # those of --table
+SIZED = ("inversion", "arrows", "look", "dl-inversion")  # photos are read at --max-side
 
 
 @click.command()
@@ -54,6 +64,11 @@ SIZED = ("inversion", "arrows", "look")  # photos are read at --max-side
 @click.option("--mask-iou", is_flag=True, help="Found masks of photos against painted ones (--masks).")
 @click.option("--motion-error", is_flag=True, help="Found motion against known one, or against arrows.")
 @click.option("--look", is_flag=True, help="Contact sheets of photos, masks, motion and loops, to look at.")
+@click.option(
+    "--table",
+    type=click.Choice(BY_NAME),
+    help="DeepLandscape's: samples against photos, ways to invert photos, or animations against real clips.",
+)
 @config_options(EvaluateConfig)
 @config_options(RenderConfig, without=tuple(f.name for f in fields(RenderConfig) if f.name != "seconds"))
 @config_options(InversionConfig, without=("latents",), rendering=False)
@@ -63,6 +78,7 @@ SIZED = ("inversion", "arrows", "look")  # photos are read at --max-side
 @output_options
 def evaluate(
     paths: tuple[Path, ...],
+    table: str | None,
     quiet: bool,
     as_json: bool,
     **options: Any,
@@ -74,9 +90,10 @@ def evaluate(
 
     --inversion, --mask-iou and --look take photos, folders of photos, or a data folder with manifest.csv.
     --motion-error takes folders that hold photo.png, mask.png and motion.npy, or folders of those; or data folders
-    whose photos have arrows in arrows.json.
+    whose photos have arrows in arrows.json. --table dl-animation takes clips, the other two photos.
     """
-    table = one_of({name: options.pop(name) for name in TABLES}, paths)
+    flags = {name: options.pop(name) for name in TABLES}
+    table = one_of(flags if table is None else {**flags, table: True}, paths)
     typed = given(options)
     require_read(typed, table)
     rendering = {name: value for name, value in typed.items() if name not in OWN or name in RENDERED}
@@ -148,11 +165,32 @@ def measure(
         from cinegan_cli.evaluate.motions import run_motions
 
         return run_motions(paths, options, progress=progress)
+    if table in BY_NAME:
+        return measure_landscape(table, paths, options, config, progress)
     from cinegan_cli.evaluate.clips import run_clips
 
     return run_clips(paths, options, config, ablation=table == "ablation", progress=progress)
 
 
+def measure_landscape(
+    table: str, paths: tuple[Path, ...], options: dict[str, Any], config: EvaluateConfig, progress: Progress
+) -> Results:
+    """Run one of DeepLandscape's tables."""
+    if table == "dl-generation":
+        from cinegan_cli.evaluate.deeplandscape_generation import run_landscape_generation
+
+        return run_landscape_generation(paths, options, config, progress=progress)
+    if table == "dl-inversion":
+        from cinegan_cli.evaluate.deeplandscape_inversion import run_landscape_inversion
+
+        return run_landscape_inversion(paths, options, config, progress=progress)
+    from cinegan_cli.evaluate.deeplandscape_animation import run_landscape_animation
+
+    return run_landscape_animation(paths, options, config, progress=progress)
+
+
 def _option(name: str) -> str:
     """The option of a setting, or of a table: both tables of motion have one."""
+    if name in BY_NAME:
+        return f"--table {name}"
     return "--motion-error" if name == "arrows" else "--" + name.replace("_", "-")

@@ -25,6 +25,7 @@ COMMANDS = {  # name → module of `cinegan_cli.cli` that holds a command of tha
     "motion": "motion",
     "invert": "invert",
     "render": "render",
+    "sample": "sample",
     "check": "check",
     "evaluate": "evaluate",
     "models": "models",

@@ -9,19 +9,25 @@ import click
 
 from cinegan_cli.cli.options import Printer, config_options, given, output_options
 from cinegan_cli.config import section_from
-from cinegan_cli.training.settings import (
-    CompactLoop,
-    CompactSettings,
+from cinegan_cli.training.deeplandscape_settings import (
+    DeepLandscapeCompactLoop,
+    DeepLandscapeCompactSettings,
     DeepLandscapeEncoderLoop,
     DeepLandscapeEncoderSettings,
     DeepLandscapeLoop,
     DeepLandscapeSettings,
+    LightingLoop,
+    LightingSettings,
+    SuperresLoop,
+    SuperresSettings,
+)
+from cinegan_cli.training.settings import (
+    CompactLoop,
+    CompactSettings,
     EncoderLoop,
     EncoderSettings,
     GeneratorLoop,
     GeneratorSettings,
-    LightingLoop,
-    LightingSettings,
     LoopSettings,
     MaskLoop,
     MaskSettings,
@@ -29,8 +35,6 @@ from cinegan_cli.training.settings import (
     MotionSettings,
     SeerLoop,
     SeerSettings,
-    SuperresLoop,
-    SuperresSettings,
 )
 
 
@@ -125,6 +129,26 @@ def deeplandscape(quiet: bool, as_json: bool, **options: Any) -> None:
     """
     printer = Printer(quiet, as_json)
     train_on_the_loop("deeplandscape", DeepLandscapeSettings, DeepLandscapeLoop, options, printer, tell=printer.notice)
+
+
+@train.command(name="deeplandscape-compact")
+@config_options(DeepLandscapeCompactSettings, DeepLandscapeCompactLoop)
+@output_options
+def deeplandscape_compact(quiet: bool, as_json: bool, **options: Any) -> None:
+    """Train the small DeepLandscape generator, its encoder and lighting network, together, from photos with masks.
+
+    They learn to give photos back, with noise that moves and in the light of the looks. For a real generator of
+    landscapes that do not exist take `cinegan train deeplandscape`, and many photos.
+    """
+    printer = Printer(quiet, as_json)
+    train_on_the_loop(
+        "deeplandscape_compact",
+        DeepLandscapeCompactSettings,
+        DeepLandscapeCompactLoop,
+        options,
+        printer,
+        tell=printer.notice,
+    )
 
 
 @train.command(name="deeplandscape-encoder")

@@ -61,7 +61,7 @@ def run_inversion(
     title = f"Inversion by {models.name} (Table 5)"
     means: list[dict[str, Value]] = []
     for method, own in figures.items():
-        means.append({"method": method, **mean_figures(list(own))})
+        means.append({"method": method, **mean_figures(own)})
         if method in pools and pools[method].count > 1:
             means[-1]["fid"] = frechet_distance(pools[method], pools[""])
     notes = (f"{len(found)} photos, cut to squares.", *judges.notes)

@@ -7,7 +7,7 @@ figures do not depend on how much of the picture is masked out, as they do when 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -158,7 +158,7 @@ def as_picture(frame: Frame) -> Tensor:
     return torch.from_numpy(np.array(frame)).permute(2, 0, 1).float().div(255)
 
 
-def mean_figures(rows: list[Figures]) -> dict[str, float | None]:
+def mean_figures(rows: Sequence[Figures]) -> dict[str, float | None]:
     """Mean of each figure over the clips that have it; the static error is the largest."""
     keys = dict.fromkeys(key for row in rows for key in row)
     result: dict[str, float | None] = {}

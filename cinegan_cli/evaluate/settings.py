@@ -53,6 +53,15 @@ class EvaluateConfig:
         metavar="FILE",
     )
     fid: Path | None = setting(None, "Inception network for FID, as TorchScript.", metavar="FILE")
+    fvd: Path | None = setting(None, "I3D network for FVD, as TorchScript: of --table dl-animation.", metavar="FILE")
+    repo_compatible: bool = setting(
+        False, "Tables of DeepLandscape: scale the figures as its release does, slips included."
+    )
+    winds: int = setting(2, "Directions of the wind of dl-animation, evenly around the clock.", minimum=1, maximum=12)
+    samples: int = setting(100, "Pictures that dl-generation draws.", minimum=2, maximum=1000000)
+    truncation: float = setting(
+        1.0, "How far the styles of dl-generation are from the mean one; 1 is all the way.", minimum=0.0, maximum=1.0
+    )
     split: str = setting("test", "Photos of a data folder (manifest.csv) that are measured on.", metavar="NAME")
     count: int | None = setting(
         None, "Photos at most, taken evenly from all there are.  [default: all]", minimum=1, maximum=1000000

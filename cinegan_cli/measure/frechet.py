@@ -12,6 +12,7 @@ from torch import Tensor
 from cinegan_cli.errors import InputError
 
 MOST_FEATURES = 8192
+SWITCHES = ("rescale", "resize", "return_features")  # of networks that leave normalising and resizing open
 
 
 class Features:
@@ -51,16 +52,16 @@ def frechet_distance(one: Features, other: Features) -> float:
 
 
 class Extractor:
-    """Pictures → feature vectors, by a TorchScript module called with uint8 [B, 3, H, W].
+    """Pictures or clips → feature vectors, by a TorchScript module called with uint8 [B, 3, H, W] or [B, 3, T, H, W].
 
     The module resizes and normalises by itself and returns [B, D] (or [B, D, 1, 1]), as the widely used
-    `inception-2015-12-05.pt` does; one that takes `return_features=True` is called so.
+    `inception-2015-12-05.pt` and `i3d_torchscript.pt` do; those of `SWITCHES` that it takes are on.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, network: str = "Inception") -> None:
         """Raises InputError when the file is no such module."""
         if not path.is_file():
-            raise InputError(f"{path}: no such file; name an Inception network as TorchScript (.pt)")
+            raise InputError(f"{path}: no such file; name an {network} network as TorchScript (.pt)")
         self._path = path
         try:
             with warnings.catch_warnings():  # torch gives TorchScript up; the published network comes as nothing else
@@ -69,16 +70,17 @@ class Extractor:
         except Exception as error:  # of many kinds, with the whole C++ stack in it
             raise InputError(f"{path}: no TorchScript file; save the network with torch.jit.save") from error
         names = [argument.name for argument in self._module.forward.schema.arguments]
-        self._named = "return_features" in names
+        self._switches = {name: True for name in SWITCHES if name in names}
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """[B, 3, H, W] in [0, 1] → [B, D]."""
+        """[B, 3, H, W], or clips [B, 3, T, H, W], in [0, 1] → [B, D]."""
         levels = (pictures * 255).round().to(torch.uint8)
         try:
-            made = self._module(levels, return_features=True) if self._named else self._module(levels)
+            made = self._module(levels, **self._switches)
         except RuntimeError as error:
             reason = (str(error).strip().splitlines() or ["it failed"])[-1]
-            raise InputError(f"{self._path}: does not take uint8 pictures [B, 3, H, W] ({reason})") from error
+            taken = "pictures [B, 3, H, W]" if pictures.ndim == 4 else f"clips {list(pictures.shape)}"
+            raise InputError(f"{self._path}: does not take uint8 {taken} ({reason})") from error
         features: Tensor = made.flatten(1) if isinstance(made, Tensor) and made.ndim > 1 else torch.empty(0)
         if len(features) != len(pictures) or not 1 <= math.prod(features.shape[1:]) <= MOST_FEATURES:
             raise InputError(f"{self._path}: must return features [B, D] with D up to {MOST_FEATURES}")

@@ -37,13 +37,13 @@ SIGNS: Mapping[Kind, str] = {  # a tensor that only this kind has, in the releas
     "encoder": "content_layer.1.weight",
     "mask": "layers.0.weight",
     "motion": "model.1.weight",
-    **deeplandscape.SIGNS,
-}  # files of LPIPS are halves: `formats.lpips`
+    # files of LPIPS are halves: `formats.lpips`
+}
 
 
 def recognise(state: State) -> Kind | None:
     """The kind of network that a state dict in the release's naming belongs to."""
-    return next((kind for kind, sign in SIGNS.items() if sign in state), None)
+    return next((kind for kind, sign in (*SIGNS.items(), *deeplandscape.SIGNS.items()) if sign in state), None)
 
 
 def config_of(kind: Kind, state: State) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def filled(kind: Kind, config: Mapping[str, Any], state: State, path: Path) -> n
     """
     try:
         module = build(kind, config)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: not a {kind} of a known form ({error}); import the original file again") from error
     module = module.to_empty(device="cpu")
     if "first_index" in config:

@@ -628,6 +628,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_is_refused_with_one_line(
     case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    refused(case, folder, monkeypatch, capfd)
+
+
+def refused(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """Fails unless the command ends as it should and leaves the folder as it was."""
     if "cuda" in case.arguments and torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
     if case.make is not None:

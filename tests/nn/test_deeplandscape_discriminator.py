@@ -28,11 +28,16 @@ def test_keys_are_those_of_the_release(released: Discriminator) -> None:
 
 
 @torch.no_grad()
+def test_logits_while_a_level_is_faded_in(released: Discriminator) -> None:
+    images = inputs(released.frames)[..., 64:192, 64:192]
+    compare(figures()[f"discriminator_{NAMES[released.frames]}_128_alpha0.4"], released(images, alpha=0.4))
+
+
+@pytest.mark.slow
+@torch.no_grad()
 def test_logits(released: Discriminator) -> None:
-    name = NAMES[released.frames]
     images = inputs(released.frames)
-    compare(figures()[f"discriminator_{name}_256"], released(images))
-    compare(figures()[f"discriminator_{name}_128_alpha0.4"], released(images[..., 64:192, 64:192], alpha=0.4))
+    compare(figures()[f"discriminator_{NAMES[released.frames]}_256"], released(images))
     if released.frames == 1:
         compare(figures()["discriminator_static_features"], released.features(images))
 

@@ -105,6 +105,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         b"2 0\n-2 0\n0 0\n0 0\n",  # left and right change places
         b"1 0\n-1 0\n0 0\n0 0\n",  # they meet
         b"0 3\n0 3\n0 0\n0 0\n",  # the top comes below the horizon
+        b"2 1\n-2 1\n2 -1\n-2 -1\n",  # half a turn, which nothing is half of
         b"\xff\xfe\x00\x01" * 20,
         b"\x00" * 64,
     ],

@@ -12,6 +12,7 @@ from torch import Tensor
 import cinegan_cli.systems.deeplandscape as dl
 from cinegan_cli.errors import CancelledError, InputError, ModelMissingError
 from cinegan_cli.session import Session
+from cinegan_cli.systems.deeplandscape.finetune import moved_anywhere
 from cinegan_cli.systems.deeplandscape.plateau import Plateau
 from tests.systems.small_deeplandscape import LEVELS, STYLES, landscape, small_networks
 
@@ -44,8 +45,8 @@ def maps(fill: float = 0.0, grid: tuple[int, int] = (4, 4)) -> list[Tensor]:
     return [torch.full((1, 1, grid[0] << i, grid[1] << i), fill) for i in range(LEVELS)]
 
 
-def test_the_variants_are_those_of_the_paper() -> None:
-    assert list(dl.VARIANTS) == ["I2S", "MO", "E", "EO", "EOI", "EOIF", "EOIFS"]
+def test_the_variants_are_those_of_the_paper_and_ours() -> None:
+    assert list(dl.VARIANTS) == ["I2S", "MO", "E", "EO", "EOI", "EOIF", "EOIFS", "STEADY"]
     facts = {name: (way.encoded, way.steps, way.penalty, way.tuning, way.routed) for name, way in dl.VARIANTS.items()}
     assert facts == {
         "I2S": (False, 4000, 0, 0, False),
@@ -55,6 +56,7 @@ def test_the_variants_are_those_of_the_paper() -> None:
         "EOI": (True, 500, 1, 0, False),
         "EOIF": (True, 500, 1, 500, False),
         "EOIFS": (True, 500, 1, 500, True),
+        "STEADY": (True, 500, 1, 500, True),
     }
     assert dl.variant_named("eoifs") is dl.VARIANTS["EOIFS"]
     with pytest.raises(ValueError, match="I2S"):
@@ -293,3 +295,18 @@ def test_latents_of_the_other_system_are_refused(networks: dl.Networks, tmp_path
     write_latents(path, Latents(torch.zeros(1, 2, 3), torch.zeros(1, 1, 2, 2), 10), "other")
     with pytest.raises(InputError, match="holds a latents model"):
         dl.read_latents(path, networks.generator, (4, 6))
+
+
+def test_a_steady_generator_keeps_the_photo_while_noise_moves(
+    networks: dl.Networks, photo: Tensor, still: Tensor
+) -> None:
+    errors = []
+    for name in ("EOIFS", "STEADY"):
+        found = inverted(photo, networks, name, 40, still)
+        codes, random = found.latents.codes, torch.Generator().manual_seed(7)
+        noises = [moved_anywhere(codes.dynamic, random) for _ in range(6)]
+        with torch.no_grad():
+            made = [found.generator.synthesize(codes.w, codes.static, maps) for maps in noises]
+        land = torch.stack([(one - found.wanted)[..., 20:, :].abs().mean() for one in made])
+        errors.append(float(land.mean()))
+    assert errors[1] < 0.9 * errors[0]

@@ -20,8 +20,9 @@ from safetensors.torch import load_file
 from cinegan_cli.errors import InputError, UsageError
 from cinegan_cli.models import read_bundle
 from cinegan_cli.nn.deeplandscape.generator import Generator
+from cinegan_cli.training.deeplandscape_settings import DeepLandscapeSettings
 from cinegan_cli.training.run_folder import CHECKPOINT, LOG
-from cinegan_cli.training.settings import DeepLandscapeSettings, LoopSettings
+from cinegan_cli.training.settings import LoopSettings
 from cinegan_cli.training.tasks import deeplandscape
 from cinegan_cli.training.tasks.deeplandscape import KIND, drawn_maps, mixed_codes
 from cinegan_cli.training.tasks.progressive import Schedule

@@ -12,8 +12,9 @@ import torch
 from cinegan_cli.errors import InputError
 from cinegan_cli.models import Bundle, DeepLandscapeSet, open_bundle, write_bundle
 from cinegan_cli.nn.deeplandscape import Encoder, Generator
+from cinegan_cli.training.deeplandscape_settings import DeepLandscapeEncoderSettings, LightingSettings
 from cinegan_cli.training.run_folder import LOG
-from cinegan_cli.training.settings import DeepLandscapeEncoderSettings, LightingSettings, LoopSettings
+from cinegan_cli.training.settings import LoopSettings
 from cinegan_cli.training.tasks import deeplandscape_encoder, lighting
 from cinegan_cli.types import silent
 
@@ -64,7 +65,7 @@ def test_the_papers_encoder_starts_from_torchvisions_weights(generator: Path, tm
 
 def test_the_lighting_network_learns_the_way_to_another_light(generator: Path, tmp_path: Path) -> None:
     out = tmp_path / "lighting.safetensors"
-    settings = LightingSettings(str(generator), out, learning_rate=3e-3)
+    settings = LightingSettings(str(generator), out, learning_rate=1e-2)
     lighting.train(settings, loop_in(tmp_path / "l", 150, batch=64, ema=0.9), progress=silent)
     angles = losses(tmp_path / "l", "lighting.angle")
     assert np.mean(angles[-10:]) < 0.6 * np.mean(angles[:10])

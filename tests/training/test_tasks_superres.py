@@ -18,7 +18,8 @@ from cinegan_cli.models import Bundle, read_superres, write_bundle, write_superr
 from cinegan_cli.nn.ade20k import SegmenterConfig
 from cinegan_cli.nn.deeplandscape import Generator
 from cinegan_cli.nn.rrdb import SuperResolver, SuperResolverConfig
-from cinegan_cli.training.settings import LoopSettings, SuperresSettings
+from cinegan_cli.training.deeplandscape_settings import SuperresSettings
+from cinegan_cli.training.settings import LoopSettings
 from cinegan_cli.training.tasks import superres
 from cinegan_cli.types import silent
 from tests.scenes import noise_photo

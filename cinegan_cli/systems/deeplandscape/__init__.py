@@ -1,6 +1,7 @@
 """DeepLandscape (ECCV 2020): a generator whose noise maps say what moves, and are moved."""
 
 from cinegan_cli.nn.guided import guided_filter
+from cinegan_cli.systems.deeplandscape.frames import at_generator_size, enlarged
 from cinegan_cli.systems.deeplandscape.homography import homographies, homography_power
 from cinegan_cli.systems.deeplandscape.invert import invert, latent_gradients, latent_penalty
 from cinegan_cli.systems.deeplandscape.inverted import Inverted, invert_photo, invert_pixels
@@ -11,6 +12,7 @@ from cinegan_cli.systems.deeplandscape.lighting import (
     Lighting,
     cycle_keys,
     day_keys,
+    finest_levels,
     light_keys,
     light_path,
     relit,
@@ -19,6 +21,7 @@ from cinegan_cli.systems.deeplandscape.lighting import (
 from cinegan_cli.systems.deeplandscape.movers import HomographyMover, loop_maps
 from cinegan_cli.systems.deeplandscape.networks import Networks, open_networks
 from cinegan_cli.systems.deeplandscape.noise import find_horizon, move_noise, warp
+from cinegan_cli.systems.deeplandscape.samples import LandscapeSampler
 from cinegan_cli.systems.deeplandscape.superres import Enlarger, super_resolved
 from cinegan_cli.systems.deeplandscape.system import open_deeplandscape
 from cinegan_cli.systems.deeplandscape.variants import VARIANTS, Variant, variant_named
@@ -33,14 +36,18 @@ __all__ = [
     "Enlarger",
     "HomographyMover",
     "Inverted",
+    "LandscapeSampler",
     "Latents",
     "Lighting",
     "Networks",
     "Speed",
     "Variant",
+    "at_generator_size",
     "cycle_keys",
     "day_keys",
+    "enlarged",
     "find_horizon",
+    "finest_levels",
     "guided_filter",
     "homographies",
     "homography_power",

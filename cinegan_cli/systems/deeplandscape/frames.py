@@ -41,11 +41,11 @@ def enlarged(picture: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def painted(
-    generator: Generator, styles: Iterator[Tensor], static: Sequence[Tensor], dynamic: Iterator[list[Tensor]]
+    generator: Generator, styles: Tensor, static: Sequence[Tensor], dynamic: Iterator[list[Tensor]]
 ) -> Iterator[Tensor]:
-    """Yield the generator's picture [3, h, w] of every frame, in about [0, 1], from styles [1, N, 2, D] and maps."""
+    """Yield the generator's picture [3, h, w] of every frame, in about [0, 1], from styles [T, N, 2, D] and maps."""
     for w, maps in zip(styles, dynamic, strict=True):
-        yield generator.synthesize(w, static, maps)[0] * 0.5 + 0.5
+        yield generator.synthesize(w[None], static, maps)[0] * 0.5 + 0.5
 
 
 def layer_frames(
@@ -56,10 +56,12 @@ def layer_frames(
     region: Tensor,
     render: RenderConfig,
     enlarge: Enlarge,
+    *,
+    kept: float = 1.0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the two pictures [3, H, W] of every frame that add up to the moving layer: painted, and detail.
 
-    `layer` [3, H, W] is that of frame 0.
+    `layer` [3, H, W] is that of frame 0; `kept` is the share of its finest texture that it has left.
 
     `known` float32 [H, W] is 1 where the `pictures` [3, h, w] show the moving layer; elsewhere, behind what stands
     before it, they are filled from there, as the layer itself is. `region` uint8 [H, W] is 1 where it is seen.
@@ -67,7 +69,7 @@ def layer_frames(
     whole = (enlarge(_behind(picture, known)) for picture in pictures)
     first = next(whole)
     detail = layer - first
-    warped = warped_frames(detail, pyramid(detail), motion, region, render)
+    warped = warped_frames(detail, pyramid(detail), motion, region, render, kept=kept)
     yield first, next(warped)
     yield from zip(whole, warped, strict=True)
 

@@ -42,7 +42,7 @@ def _through(points: Tensor, shifts: Tensor) -> Tensor:
     one, none = torch.ones_like(x), torch.zeros_like(x)
     across = torch.stack((x, y, one, none, none, none, -u * x, -u * y), 1)
     down = torch.stack((none, none, none, x, y, one, -v * x, -v * y), 1)
-    solved = torch.linalg.solve(torch.cat((across, down)), torch.cat((u, v)))
+    solved: Tensor = torch.linalg.solve(torch.cat((across, down)), torch.cat((u, v)))
     return torch.cat((solved, solved.new_ones(1))).reshape(3, 3).to(shifts.dtype)
 
 
@@ -53,7 +53,7 @@ def homography_power(matrix: Tensor, n: float) -> Tensor:
     """
     whole = int(n // 1)
     exact = matrix.double()
-    made = torch.linalg.matrix_power(exact, whole)
+    made: Tensor = torch.linalg.matrix_power(exact, whole)
     if n != whole:
         made = made @ torch.matrix_exp((n - whole) * logarithm(exact))
     return made.to(matrix.dtype)
@@ -71,11 +71,12 @@ def logarithm(matrix: Tensor) -> Tensor:
             raise ValueError("the homography has no root: it turns the picture over")
         matrix, doublings = _root(matrix), doublings + 1
     off = matrix - still
-    power, series = off, torch.zeros_like(off)
+    power = off
+    series: Tensor = torch.zeros_like(off)
     for k in range(1, TERMS + 1):
         series = series + power * ((-1) ** (k + 1) / k)
         power = power @ off
-    return series * 2**doublings
+    return series * 2.0**doublings
 
 
 def _root(matrix: Tensor, steps: int = 12) -> Tensor:
@@ -93,15 +94,16 @@ def project(matrix: Tensor, points: Tensor) -> Tensor:
 
 
 def is_proper(shifts: Tensor, horizon: float = 0.5) -> bool:
-    """Whether both homographies of `shifts` can be undone and keep the whole picture before the vanishing line."""
+    """Whether both homographies of `shifts` can be done in part and undone, and have the whole picture before them."""
     corners = torch.tensor([[-1.0, -1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1]], dtype=torch.float64)
     try:
         sides = homographies(shifts.double(), horizon)
-    except torch.linalg.LinAlgError:
+        roots = [logarithm(side) for side in sides]
+    except (RuntimeError, ValueError):  # points meet; things are turned over
         return False
     return all(
-        bool(side.isfinite().all())
+        bool(root.isfinite().all())
         and float(torch.linalg.det(side)) > EDGE
         and float((corners @ side[2]).min()) > FARTHEST
-        for side in sides
+        for side, root in zip(sides, roots, strict=True)
     )

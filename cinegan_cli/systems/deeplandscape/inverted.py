@@ -169,7 +169,10 @@ def invert_pixels(
 
 @dataclass(frozen=True)
 class _Plan:
-    """`guess`: the codes to begin with; `objectives`: of the search; `whole`: of fine-tuning, if there is any."""
+    """`guess`: the codes to begin with; `objectives`: of the search; `whole`: of fine-tuning, if there is any.
+
+    `still` [1, 1, h, w] is 1 where nothing may move, for ways that ask.
+    """
 
     networks: Networks
     way: Variant
@@ -177,6 +180,7 @@ class _Plan:
     guess: Codes
     objectives: tuple[Objective, ...]
     whole: Objective | None
+    still: Tensor | None
 
     def search(self, steps: int, tell: Tell) -> Codes:
         return search(self.networks.generator, self.objectives, self.way, self.guess, steps=steps, tell=tell)
@@ -184,7 +188,8 @@ class _Plan:
     def tune(self, codes: Codes, steps: int, tell: Tell) -> Generator:
         if self.whole is None:
             return self.networks.generator
-        return fine_tune(self.networks.generator, self.whole, codes, steps=steps, tell=tell)
+        still = self.still if self.way.steady else None
+        return fine_tune(self.networks.generator, self.whole, codes, steps=steps, tell=tell, still=still)
 
 
 def _plan(pixels: Tensor, still: Tensor | None, networks: Networks, way: Variant, say: Say) -> _Plan:
@@ -192,13 +197,13 @@ def _plan(pixels: Tensor, still: Tensor | None, networks: Networks, way: Variant
     wanted = at_generator_size(pixels, grid, networks.levels)
     guess = start(_first_w(wanted, networks, way, say), way.noise, grid, seed=0)
     objectives: tuple[Objective, ...] = ()
+    seen = None
     if way.steps:
-        seen = None
         if way.routed and still is not None:
             seen = (_resized(still[None, None].to(wanted), (wanted.shape[2], wanted.shape[3])) > 0.5).to(wanted)
         objectives = apart(objectives_of(networks.perceptual, wanted, way, seen), guess.static)
     whole = objectives_of(networks.perceptual, wanted, VARIANTS["EO"], None)[0] if way.tuning else None
-    return _Plan(networks, way, wanted, guess, objectives, whole)
+    return _Plan(networks, way, wanted, guess, objectives, whole, seen)
 
 
 def _first_w(wanted: Tensor, networks: Networks, way: Variant, say: Say) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 FIRST_LEVEL = 4
+FINEST = 3  # levels whose styles change in any case
 STRENGTHS = MappingProxyType({7: 0.7, 8: 0.3})  # c of the release, by the number of levels: 256 and 512 px
 STRENGTH = 0.7  # for other sizes
 
@@ -37,6 +38,11 @@ DAY = (*LIGHTS, "day")  # the nine keys of the release: one day, from noon to no
 def strength_for(levels: int) -> float:
     """c of the release for a generator of so many levels."""
     return STRENGTHS.get(levels, STRENGTH)
+
+
+def finest_levels(levels: int) -> int:
+    """The first level whose styles change with the light, of so many."""
+    return max(0, min(FIRST_LEVEL, levels - FINEST))
 
 
 def day_keys(c: float) -> list[Key]:
@@ -76,13 +82,14 @@ def relit(
 
     `keys` are rows (t, z1, z2, z3, c), t rising from 0 to 1. A key with c = 0 is the photo's own light, exactly, so a
     path that begins with one begins at the photo. With `closed` the path is a loop: the last key is the first one
-    again. Levels below `FIRST_LEVEL` keep their styles.
+    again. Levels below `FIRST_LEVEL` keep their styles; of a generator with fewer levels the finest three change.
     """
     table = _table(keys, w)
-    moving = w[FIRST_LEVEL:].flatten(0, 1)  # [M, D]
+    first = finest_levels(len(w))
+    moving = w[first:].flatten(0, 1)  # [M, D]
     knots = torch.stack([_lit(A, moving, row) for row in table])  # [K, M, D]
     path = spline(table[:, 0], knots.flatten(1), _times(times, w), closed=closed)
-    fixed = w[:FIRST_LEVEL].expand(len(path), -1, -1, -1)
+    fixed = w[:first].expand(len(path), -1, -1, -1)
     return torch.cat((fixed, path.reshape(len(path), -1, *w.shape[1:])), 1)
 
 
@@ -138,4 +145,5 @@ def _slopes(at: Tensor, knots: Tensor, closed: bool) -> Tensor:
         matrix[0, -2], matrix[0, 1] = matrix[0, -2] + after, matrix[0, 1] + before
         matrix[0, 0] = 2 * (before + after)
         right[0] = 3 * (after * rise[-1] + before * rise[0])
-    return torch.linalg.solve(matrix, right)
+    slopes: Tensor = torch.linalg.solve(matrix, right)
+    return slopes

@@ -14,7 +14,7 @@ from cinegan_cli.errors import ModelMissingError, UsageError
 from cinegan_cli.models import DeepLandscapeSet, find_deeplandscape
 from cinegan_cli.nn.deeplandscape import Generator
 from cinegan_cli.session import Session
-from cinegan_cli.stages.bands import dequantise, moving_layer
+from cinegan_cli.stages.bands import dequantise, moving_layer, texture_kept
 from cinegan_cli.stages.look import parse_target, restyle
 from cinegan_cli.stages.mask import make_mask
 from cinegan_cli.systems.deeplandscape.flow import drift, drifting_maps, flowing_maps
@@ -114,8 +114,10 @@ class DeepLandscape:
         changing = self.weather.light is not None or self.weather.light_cycle
         lit = lights(photo.pixels, found.generator, codes, styles) if changing else repeat(None, render.frames)
         known = (scene.mask.alpha > 0.98).float()
-        pictures = painted(found.generator, styles.split(1), codes.static, maps)
-        details = layer_frames(dequantise(layer), pictures, known, motion, region, render, self._enlarge(photo, region))
+        pictures = painted(found.generator, styles, codes.static, maps)
+        smooth, enlarge = dequantise(layer), self._enlarge(photo, region)
+        kept = texture_kept(smooth, layer, region)
+        details = layer_frames(smooth, pictures, known, motion, region, render, enlarge, kept=kept)
         for light, (picture, detail) in zip(lit, details, strict=True):
             if light is None:
                 yield LayerFrame(picture + detail, layer, photo.pixels_u8)
@@ -133,7 +135,7 @@ class DeepLandscape:
             return scene.motion, flowing_maps(dynamic, scene.motion, region, config.render)
         shifts = wind(direction, self.weather.wind_set or (REAL if direction in CLOCK else "manual"))
         sky = scene.mask.alpha if scene.mask.sky is None else scene.mask.sky
-        mover = HomographyMover(dynamic, shifts, find_horizon(sky))
+        mover = HomographyMover(dynamic, shifts, find_horizon(sky), moving=region.float())
         speed = config.motion.speed
         return drift(mover, speed), drifting_maps(mover, speed, config.render)
 

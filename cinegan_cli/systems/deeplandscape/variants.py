@@ -1,4 +1,7 @@
-"""The seven ways to invert a photo, as data (DeepLandscape, section 4.1; numbers of the authors' configurations)."""
+"""The ways to invert a photo, as data: the paper's seven (section 4.1; numbers of the authors' files) and ours.
+
+STEADY is EOIFS that also learns, while the generator is fitted, to paint the photo's colours with noise that has moved.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ class Variant:
     `encoded`: W starts at what the encoder says, else at the mean w. `noise`: deviation of S at the start. `rate`
     halves after `patience` steps without a better loss. `moves_noise`: S is optimised along with W. The loss is L1,
     plus `perceptual` times the perceptual distance, plus `penalty` times the distance of W from its start. `routed`:
-    steps turn to the moving and to the still region alternately. `tuning`: steps of fine-tuning the generator after.
+    steps turn to the moving and to the still region alternately. `tuning`: steps of fine-tuning the generator after,
+    `steady`: with moved noise too.
     """
 
     name: str
@@ -28,6 +32,7 @@ class Variant:
     penalty: float = 0.0
     routed: bool = False
     tuning: int = 0
+    steady: bool = False
 
 
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
@@ -50,6 +55,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant("EOI", penalty=1.0),
             Variant("EOIF", penalty=1.0, tuning=500),
             Variant("EOIFS", penalty=1.0, routed=True, tuning=500),
+            Variant("STEADY", penalty=1.0, routed=True, tuning=500, steady=True),
         )
     }
 )

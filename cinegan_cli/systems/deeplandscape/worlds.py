@@ -55,7 +55,8 @@ def _interpolated(cells: Tensor) -> Tensor:
     wide[..., : half + 1, :across] = spectrum[..., : half + 1, :]
     if half:
         wide[..., -half:, :across] = spectrum[..., half + 1 :, :]
-    return torch.fft.irfft2(wide, s=(rows * FINER, columns * FINER)) * FINER**2
+    fine: Tensor = torch.fft.irfft2(wide, s=(rows * FINER, columns * FINER))
+    return fine * FINER**2
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ from cinegan_cli.training.data.masks import (
     read_examples,
     read_labels,
     resize,
+    sky_of,
+    water_of,
 )
 from cinegan_cli.training.data.motions import MotionCrop, MotionSet, read_sets
 from cinegan_cli.training.data.pairs import PairSet, make_pairs
@@ -67,5 +69,7 @@ __all__ = [
     "read_sets",
     "read_sights",
     "resize",
+    "sky_of",
     "unheard",
+    "water_of",
 ]

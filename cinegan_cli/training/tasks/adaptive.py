@@ -66,7 +66,7 @@ class AdaptiveAugment(nn.Module):
         moved = resampled(flat, F.affine_grid(matrix, list(flat.shape), align_corners=False))
         colours = _colours(batch, p).repeat_interleave(frames, 0).to(flat)
         made = torch.einsum("bij,bjhw->bihw", colours[:, :, :3], moved) + colours[:, :, 3, None, None]
-        return made.unflatten(0, (batch, frames))
+        return made.view(batch, frames, *made.shape[1:])
 
 
 def resampled(pictures: Tensor, grid: Tensor) -> Tensor:

@@ -38,9 +38,10 @@ from cinegan_cli.training.data import (
     photo_view,
     unheard,
 )
+from cinegan_cli.training.deeplandscape_settings import DeepLandscapeSettings
 from cinegan_cli.training.loop import Phase, Workers, precision, run, sample_rng, set_up
 from cinegan_cli.training.results import require_places
-from cinegan_cli.training.settings import DeepLandscapeSettings, LoopSettings
+from cinegan_cli.training.settings import LoopSettings
 from cinegan_cli.training.tasks.adaptive import AdaptiveAugment
 from cinegan_cli.training.tasks.progressive import FIRST_LEVEL, Schedule
 from cinegan_cli.types import Progress
@@ -59,7 +60,8 @@ def train(settings: DeepLandscapeSettings, loop: LoopSettings, *, progress: Prog
     last_level = _level_of(settings.size)
     if not settings.data and not settings.clips:
         raise UsageError("--data: nothing to learn from; name a folder of photos, and clips with --clips")
-    require_places(settings.out, loop.work, KIND)
+    for photos in settings.data or (None,):
+        require_places(settings.out, loop.work, KIND, photos=photos)
     device = set_up(loop)
     workers = Workers.join(loop)
     stores = _stores(settings, loop, last_level, workers, tell)
@@ -226,7 +228,7 @@ class DeepLandscapeTask:
         codes = mixed_codes(self.generator, batch, frames, self._now.level + 1, self.settings.mixing, self.device)
         static, dynamic = drawn_maps(batch, frames, self._now.level + 1, self.device)
         made = self.generator.synthesize(codes, static, dynamic, self._now.alpha)
-        return made.unflatten(0, (batch, frames))
+        return made.view(batch, frames, *made.shape[1:])
 
     @torch.no_grad()
     def picture(self, averages: Mapping[str, nn.Module]) -> NDArray[np.uint8]:
@@ -238,7 +240,8 @@ class DeepLandscapeTask:
         codes = mixed_codes(generator, SHOWN, 2, levels, 0.0, self.device)
         maps = drawn_maps(SHOWN, 2, levels, self.device)
         torch.set_rng_state(state)
-        made = generator.synthesize(codes, *maps, self._now.alpha).unflatten(0, (SHOWN, 2))
+        made = generator.synthesize(codes, *maps, self._now.alpha)
+        made = made.view(SHOWN, 2, *made.shape[1:])
         levels_8 = ((made + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 0, 3, 4, 2).cpu().numpy()
         side = math.isqrt(SHOWN)
         squares = [

@@ -21,9 +21,10 @@ from cinegan_cli.errors import InputError
 from cinegan_cli.models import Bundle, DeepLandscapeSet, find_deeplandscape, open_bundle, write_bundle
 from cinegan_cli.nn.deeplandscape import CompactEncoder, Encoder
 from cinegan_cli.training.data import Tell, unheard
+from cinegan_cli.training.deeplandscape_settings import DeepLandscapeEncoderSettings
 from cinegan_cli.training.loop import Phase, precision, run, set_up
 from cinegan_cli.training.results import require_places
-from cinegan_cli.training.settings import DeepLandscapeEncoderSettings, LoopSettings
+from cinegan_cli.training.settings import LoopSettings
 from cinegan_cli.training.tasks.deeplandscape import drawn_maps, mixed_codes
 from cinegan_cli.training.tasks.seer import installed_backbone, read_backbone
 from cinegan_cli.types import Progress

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from cinegan_cli.models import Bundle, DeepLandscapeSet, find_deeplandscape, open_bundle, write_bundle
 from cinegan_cli.nn.deeplandscape import Lighting
+from cinegan_cli.training.deeplandscape_settings import LightingSettings
 from cinegan_cli.training.loop import Phase, run, sample_noise, sample_rng, set_up
 from cinegan_cli.training.results import require_places
-from cinegan_cli.training.settings import LightingSettings, LoopSettings
+from cinegan_cli.training.settings import LoopSettings
 from cinegan_cli.types import Progress
 
 KIND = "deeplandscape_lighting"
@@ -80,7 +81,7 @@ class LightingTask:
         """w of each sample, the dynamic numbers to move to, and w a `share` of the way there."""
         size, moving = self.generator.style_dim, self.generator.dynamic_dim
         z = sample_noise(self.loop.seed, samples, (size + moving,)).to(self.device)
-        fixed, own, other = z.split((size - moving, moving, moving), 1)
+        fixed, own, other = z[:, : size - moving], z[:, size - moving : size], z[:, size:]
         mixed = math.sqrt(1 - share) * own + math.sqrt(share) * other
         before, after = (self.generator.mapping(torch.cat((fixed, part), 1)) for part in (own, mixed))
         return before, other, after

@@ -34,9 +34,10 @@ from cinegan_cli.session import Session
 from cinegan_cli.stages.mask import see, three_ways
 from cinegan_cli.systems.deeplandscape import VARIANTS, Networks, invert_pixels
 from cinegan_cli.training.data import PairSet, Tell, list_photos, make_pairs, unheard
+from cinegan_cli.training.deeplandscape_settings import SuperresSettings
 from cinegan_cli.training.loop import Phase, Workers, precision, run, sample_rng, set_up
 from cinegan_cli.training.results import require_places
-from cinegan_cli.training.settings import LoopSettings, SuperresSettings
+from cinegan_cli.training.settings import LoopSettings
 from cinegan_cli.types import Progress
 
 SHOWN = 4  # crops of a sample picture
@@ -89,6 +90,7 @@ def inverter(settings: SuperresSettings, loop: LoopSettings) -> tuple[Reconstruc
         name=models.name,
         generator=generator,
         levels=models.levels,
+        mean_w=models.mean_w().to(session.device),
         perceptual=perceptual.to(session.device),
         perceptual_name=name,
         encoder=None if encoder is None else encoder.to(session.device),
