@@ -13,6 +13,11 @@ const WAVES = [
 ];
 const ALONG = 0.4, STEEPEST = 0.3, FARTHEST = 0.02, CALM = 0.02;
 
+const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => { // what 16 bits mean as a float
+  const sign = bits & 0x8000 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
+  return exponent ? sign * (1 + fraction / 1024) * 2 ** (exponent - 15) : sign * fraction * 2 ** -24;
+});
+
 // Little endian: uint32 h, w; float16 x[h,w], y[h,w] in widths per second; uint8 cycles, ripple, nearness, kinds [h,w].
 export function decodeMotion(buffer) {
   const [h, w] = new Uint32Array(buffer, 0, 2);
@@ -21,15 +26,15 @@ export function decodeMotion(buffer) {
   const planes = (k) => new Uint8Array(buffer, 8 + 4 * n + k * n, n);
   const halves = new Uint16Array(buffer, 8, 2 * n);
   const velocity = new Float32Array(2 * n);
-  for (let i = 0; i < 2 * n; i++) velocity[i] = half(halves[i]);
+  for (let i = 0; i < 2 * n; i++) velocity[i] = HALVES[halves[i]];
   return { w, h, x: velocity.subarray(0, n), y: velocity.subarray(n), cycles: planes(0), ripple: planes(1),
     nearness: planes(2), kinds: planes(3) };
 }
 
-function half(bits) {
-  const sign = bits & 0x8000 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+function shares(bytes) {
+  const out = new Float32Array(bytes.length);
+  for (let i = 0; i < out.length; i++) out[i] = bytes[i] / 255;
+  return out;
 }
 
 // Velocity in shares of width and height per second, parts with soft weights, and the waves of a loop so long.
@@ -43,7 +48,7 @@ export function prepareField(motion, aspect, seconds, cells) {
   for (let i = 0; i < w * h; i++) {
     velocity[2 * i] = x[i];
     velocity[2 * i + 1] = y[i] / aspect;
-    fastest = Math.max(fastest, Math.hypot(x[i], y[i]) * w);
+    fastest = Math.max(fastest, Math.sqrt(x[i] ** 2 + y[i] ** 2) * w);
   }
   const { parts, weights, size } = partsOf(motion);
   const wet = parts.some((part) => part.waves);
@@ -53,8 +58,10 @@ export function prepareField(motion, aspect, seconds, cells) {
 
 // One part per number of cycles, and one of waves; weights add up to 1 and have soft borders: uint8 [part][h, w].
 function partsOf(motion) {
-  const values = [...new Set(motion.cycles)].sort((a, b) => a - b);
-  const wet = motion.ripple.some((value) => value > 0);
+  const seen = new Uint8Array(256);
+  let wet = false;
+  for (let i = 0; i < motion.cycles.length; i++) { seen[motion.cycles[i]] = 1; wet ||= motion.ripple[i] > 0; }
+  const values = [...seen.keys()].filter((value) => seen[value]);
   const parts = values.map((cycles) => ({ cycles, waves: false }));
   if (wet) parts.push({ cycles: 1, waves: true });
   const scale = Math.min(1, WEIGHT_CELLS / Math.max(motion.w, motion.h));
@@ -79,14 +86,14 @@ function partsOf(motion) {
 
 // Per cell of [h, w]: sizes (in shares of the width) and phases of five waves; how often each turns within the loop.
 function wavesOf(motion, w, h, seconds) {
-  const nearness = resized(Float32Array.from(motion.nearness, (v) => v / 255), motion.w, motion.h, w, h)
+  const nearness = resized(shares(motion.nearness), motion.w, motion.h, w, h)
     .map((v) => Math.min(1, Math.max(FARTHEST, v)));
-  const share = resized(Float32Array.from(motion.ripple, (v) => v / 255), motion.w, motion.h, w, h);
+  const share = resized(shares(motion.ripple), motion.w, motion.h, w, h);
   const inside = share.map((v) => (v > 0.02 ? 1 : 0));
   const calm = calmOf(inside, w, h);
   const along = alongRows(nearness, inside, w, h);
   const sizes = new Float32Array(8 * w * h), phases = new Float32Array(8 * w * h);
-  WAVES.forEach(([length, steepness, degrees], k) => {
+  WAVES.forEach(([length, height, degrees], k) => {
     const angle = degrees * Math.PI / 180, number = 2 * Math.PI / length;
     const theta = new Float32Array(w * h);
     for (let y = 0, i = 0; y < h; y++) {
@@ -96,9 +103,9 @@ function wavesOf(motion, w, h, seconds) {
       }
     }
     for (let i = 0; i < w * h; i++) {
-      const slope = Math.max(1e-6, Math.hypot(...gradient(theta, i, w, h)));
+      const slope = Math.max(1e-6, steepness(theta, i, w, h));
       const place = (k < 4 ? 0 : 4 * w * h) + 4 * i + (k % 4); // two RGBA planes
-      sizes[place] = Math.min(length * steepness * nearness[i] * w, STEEPEST / slope) * calm[i] / w;
+      sizes[place] = Math.min(length * height * nearness[i] * w, STEEPEST / slope) * calm[i] / w;
       phases[place] = theta[i] % (2 * Math.PI);
     }
   });
@@ -107,7 +114,7 @@ function wavesOf(motion, w, h, seconds) {
 
 // From 0 beside what is static to 1 well within: chamfer distance of two passes.
 function calmOf(inside, w, h) {
-  const far = 1e6, d = Float32Array.from(inside, (v) => (v ? far : 0));
+  const far = 1e6, d = inside.map((v) => (v ? far : 0));
   const at = (x, y) => (x < 0 || y < 0 || x >= w || y >= h ? far : d[y * w + x]);
   for (let y = 0; y < h; y++) {
     for (let x = 0; x < w; x++) {
@@ -141,12 +148,13 @@ function alongRows(nearness, inside, w, h) {
   return along;
 }
 
-function gradient(plane, i, w, h) {
+function steepness(plane, i, w, h) {
   const x = i % w, y = (i - x) / w;
   const left = Math.max(0, x - 1), right = Math.min(w - 1, x + 1);
   const top = Math.max(0, y - 1), bottom = Math.min(h - 1, y + 1);
-  return [(plane[y * w + right] - plane[y * w + left]) / (right - left),
-    (plane[bottom * w + x] - plane[top * w + x]) / (bottom - top)];
+  const across = (plane[y * w + right] - plane[y * w + left]) / (right - left);
+  const down = (plane[bottom * w + x] - plane[top * w + x]) / (bottom - top);
+  return Math.sqrt(across * across + down * down);
 }
 
 // Means over areas where it shrinks, [h, w] to [newH, newW], which are not larger.
@@ -169,14 +177,18 @@ function blurred(plane, w, h, sigma) {
   const radius = Math.max(1, Math.round(2 * sigma)), kernel = [];
   for (let k = -radius; k <= radius; k++) kernel.push(Math.exp(-0.5 * (k / sigma) ** 2));
   const sum = kernel.reduce((a, b) => a + b);
-  const pass = (from, along, count) => from.map((_, i) => {
-    const place = along === 1 ? i % w : Math.floor(i / w);
-    let total = 0;
-    for (let k = -radius; k <= radius; k++) {
-      const moved = Math.min(count - 1, Math.max(0, place + k)) - place;
-      total += kernel[k + radius] * from[i + moved * along];
+  const pass = (from, along, count) => {
+    const out = new Float32Array(from.length);
+    for (let i = 0; i < from.length; i++) {
+      const place = along === 1 ? i % w : Math.floor(i / w);
+      let total = 0;
+      for (let k = -radius; k <= radius; k++) {
+        const moved = Math.min(count - 1, Math.max(0, place + k)) - place;
+        total += kernel[k + radius] * from[i + moved * along];
+      }
+      out[i] = total / sum;
     }
-    return total / sum;
-  });
+    return out;
+  };
   return pass(pass(plane, 1, w), w, h);
 }

@@ -37,8 +37,8 @@ export class Stroke {
     const hard = radius * (1 - this.soft), fade = Math.max(1, radius - hard);
     for (let v = y0; v < y1; v++) {
       for (let u = x0; u < x1; u++) {
-        const share = Math.min(1, Math.max(0, (radius - Math.hypot(u + 0.5 - x, v + 0.5 - y)) / fade));
-        if (share === 0) continue;
+        const share = Math.min(1, (radius - Math.sqrt((u + 0.5 - x) ** 2 + (v + 0.5 - y) ** 2)) / fade);
+        if (share <= 0) continue;
         const i = v * this.width + u;
         const cover = 255 * share * share * (3 - 2 * share) * (alike ? alike[(v - y0) * box.width + u - x0] / 255 : 1);
         if (cover <= this.covered[i]) continue;
@@ -57,7 +57,7 @@ export class Stroke {
     const at = (u, v) => 4 * (v * width + u);
     this.colour ??= meanColour(picture, width, this.height, cx, cy);
     const [r, g, b] = this.colour;
-    const far = (i) => Math.hypot(picture[i] - r, picture[i + 1] - g, picture[i + 2] - b);
+    const far = (i) => Math.sqrt((picture[i] - r) ** 2 + (picture[i + 1] - g) ** 2 + (picture[i + 2] - b) ** 2);
     const seen = new Uint8Array(out.length), stack = [(cy - box.y) * box.width + cx - box.x];
     seen[stack[0]] = 1;
     while (stack.length) {
