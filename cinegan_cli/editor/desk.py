@@ -139,14 +139,13 @@ class Desk:
     def mask_png(self) -> bytes:
         """What moves, as it was painted or else found, at working size; what is frozen is another matter."""
         opened = self.open
-        painted = opened.project.file(MASK)
-        if painted is not None:
-            return opened.picture.painted(painted, "--mask")
+        if opened.project.file(MASK) is not None:
+            return self._painted(MASK, "--mask")
         return opened.picture.moving(replace(opened.project.config().mask, freeze=None))
 
     def freeze_png(self) -> bytes:
         """What was frozen, at working size; black where nothing was."""
-        return self.open.picture.painted(self.open.project.file(FREEZE), "--freeze")
+        return self._painted(FREEZE, "--freeze")
 
     def kinds_png(self) -> bytes:
         """The labels of what moves, on the motion's grid; black where nothing does."""
@@ -183,6 +182,15 @@ class Desk:
             "presets": {name: dict(values) for name, values in PRESETS.items()},
             "saved": project is not None,
         }
+
+    def _painted(self, name: str, option: str) -> bytes:
+        """MASK or FREEZE at working size: the bytes that the page sent, or what came otherwise, resized."""
+        opened = self.open
+        path = opened.project.file(name)
+        data = b"" if path is None else path.read_bytes()
+        if data[:8] == PNG_HEAD and len(data) > 24 and struct.unpack(">II", data[16:24]) == opened.picture.photo.size:
+            return data
+        return opened.picture.painted(path, option)
 
     def _take(self, project: Project) -> None:
         data = project.photo_path.read_bytes()
