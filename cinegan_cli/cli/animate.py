@@ -11,6 +11,7 @@ from cinegan_cli.claims import claimed
 from cinegan_cli.cli.batch import animate_many, is_batch, require_folder
 from cinegan_cli.cli.options import Printer, config_options, given, output_options, preview_option
 from cinegan_cli.cli.pipes import leaves_sidecar, name_of_piped, through_stdout
+from cinegan_cli.cli.projects import animate_project, is_project
 from cinegan_cli.cli.runs import animate_one, resolve
 from cinegan_cli.config import (
     InversionConfig,
@@ -54,13 +55,16 @@ def animate(
     What moves and where it moves is found in the picture, or given with --mask, --arrow, --motion, ...
     For many photos, --out is a folder too, or a pattern such as loops/*.webm; finished loops are skipped, and
     NAME_mask.png, NAME_freeze.png and NAME_motion.npy beside a photo go with it. `-` is a photo from stdin, `--out -` a
-    loop to stdout.
+    loop to stdout. A project of `cinegan edit` (a folder or a .cinegan file) is rendered as its editor exports it.
     """
     typed = given(options)
+    printer = Printer(quiet, as_json)
+    if is_project(photos):
+        animate_project(photos[0], typed, settings_file, printer, preview=preview, dry_run=dry_run)
+        return
     require_folder(photos, typed.get("out"))
     name_of_piped(photos[0] if photos else None, typed)
     photo, config = resolve(photos[0] if photos else None, typed, settings_file, preview=preview)
-    printer = Printer(quiet, as_json)
     if is_batch(photos):
         animate_many(photos, config, printer, sidecar=sidecar, dry_run=dry_run)
         return

@@ -20,6 +20,7 @@ from cinegan_cli.editor.renders import FORMATS
 from cinegan_cli.errors import InputError, UsageError
 from cinegan_cli.session import Session
 from cinegan_cli.stages.look import LOOKS
+from cinegan_cli.stages.mask import WEIGHTS, read_seers
 from cinegan_cli.stages.photo import read_grey
 from cinegan_cli.systems import choose_system
 from cinegan_cli.types import KINDS
@@ -68,6 +69,10 @@ class Desk:
         if opened is None:
             raise NothingOpenError("no photo is open; drop one onto the page")
         return opened
+
+    def warm(self) -> None:
+        """Read the seer, so that the first photo need not wait for it."""
+        read_seers(WEIGHTS, self.session)
 
     def open_path(self, path: Path | None) -> None:
         """Open a photo or a project by name; without one, what was changed last. Raises InputError."""

@@ -75,8 +75,11 @@ def open_path(path: Path, projects: Path) -> Project:
 
 def open_data(path: Path, title: str, projects: Path) -> Project:
     """A new project of an uploaded file, a photo or a project's zip. Raises InputError."""
-    with path.open("rb") as file:
-        zipped = file.read(len(ZIP_HEAD)) == ZIP_HEAD
+    try:
+        with path.open("rb") as file:
+            zipped = file.read(len(ZIP_HEAD)) == ZIP_HEAD
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}; check the name") from error
     if not zipped:
         return _from_photo(path, {}, projects, name=title)
     with _new_folder(projects) as folder:

@@ -25,7 +25,7 @@ from cinegan_cli.stages.video import parse_bytes, size_limit, write_loop
 
 FORMATS = ("mp4", "webm", "gif", "webp", "apng", "png")
 EXPORT_OPTIONS = ("preset", "quality", "max_side", "fps", "seconds", "codec", "max_bytes", "repeat", "aspect", "fit")
-PREVIEWS, PREVIEW_SIDE = ".preview", 480
+PREVIEWS, PREVIEW_SIDE, PREVIEW_RATE = ".preview", 480, 15.0
 FRAMES_FOLDER, FRAME = "frames", "%04d.png"
 SAMPLE, SHORT = 12, 4  # frames rendered for an estimate, and those whose size tells what the first frame takes
 GROWTH = 0.85  # power of the number of pixels with which files grow
@@ -110,9 +110,10 @@ def _typed(value: Any) -> str:
 
 def preview_config(project: Project) -> Config:
     """A small loop of the project."""
-    side = min(PREVIEW_SIDE, project.config().photo.max_side)
+    whole = project.config()
+    small = {"max_side": min(PREVIEW_SIDE, whole.photo.max_side), "fps": min(PREVIEW_RATE, whole.render.fps)}
     out = project.folder / PREVIEWS / f"{project.version}.mp4"
-    return _held(project.config({"max_side": side, "codec": "h264", "out": (out,), "overwrite": True}))
+    return _held(project.config({**small, "codec": "h264", "out": (out,), "overwrite": True}))
 
 
 def preview(project: Project, picture: Picture, config: Config, session: Session) -> Path:

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import uvicorn
 
@@ -54,6 +55,7 @@ def serve(
         timeout_graceful_shutdown=1,
         server_header=False,
     )
+    Thread(target=server.desk.warm, name="cinegan warm", daemon=True).start()
     with listening:
         ready(f"http://{shown}:{listening.getsockname()[1]}/{token}/")
         try:

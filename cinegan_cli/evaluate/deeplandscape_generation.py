@@ -35,6 +35,7 @@ def run_landscape_generation(
     scaled to the generator's size. Raises ModelMissingError where there is no generator, InputError for bad photos.
     """
     setup = Config.from_options(**options, aspect="1:1")
+    setup.require_read(system="deeplandscape")
     session = Session(setup.run)
     networks = open_networks(setup.inversion, session)
     judges = read_landscape_judges(config)
@@ -45,7 +46,7 @@ def run_landscape_generation(
         pixels = read_photo(each.path, setup.photo).pixels
         real.append(judges.features(_shown(at_generator_size(pixels, SQUARE, networks.levels))))
     rows: list[dict[str, Value]] = []
-    draw = Sampler(networks, config.truncation)
+    draw = PairSampler(networks, config.truncation)
     for done in range(config.samples):
         progress("drawing samples", done, config.samples)
         one, other = (_shown(picture) for picture in draw.pair())
@@ -77,7 +78,7 @@ def _shown(picture: Tensor) -> Tensor:
     return (picture[0].cpu() / 2 + 0.5).clamp(0, 1)
 
 
-class Sampler:
+class PairSampler:
     """Draws from the generator of a set, with styles `truncation` of the way from the mean one."""
 
     def __init__(self, networks: Networks, truncation: float, *, seed: int = 0) -> None:

@@ -120,7 +120,7 @@ def filled(kind: Kind, config: Mapping[str, Any], state: State, path: Path) -> n
     """
     try:
         module = build(kind, config)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: not a {kind} of a known form ({error}); import the original file again") from error
     module = module.to_empty(device="cpu")
     if "first_index" in config:

@@ -220,12 +220,15 @@ class Listed:
     path: Path
     size: int  # bytes
     parts: tuple[str, ...] = ()
+    system: str | None = None  # for which it was made
     damaged: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
         found: dict[str, Any] = {"path": str(self.path), "bytes": self.size}
-        return found | ({"parts": list(self.parts)} if self.damaged is None else {"damaged": self.damaged})
+        if self.damaged is not None:
+            return found | {"damaged": self.damaged}
+        return found | {"system": self.system, "parts": list(self.parts)}
 
     def __str__(self) -> str:
         if self.damaged is not None:
@@ -245,7 +248,8 @@ def list_sets() -> tuple[Listed, ...]:
 def _listed(path: Path) -> Listed:
     size = path.stat().st_size if path.is_file() else 0
     try:
-        return Listed(path.stem, path, size, open_bundle(path).parts)
+        models = open_bundle(path)
+        return Listed(path.stem, path, size, models.parts, models.system)
     except CineganError as error:
         return Listed(path.stem, path, size, damaged=str(error))
 

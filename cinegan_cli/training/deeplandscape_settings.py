@@ -70,7 +70,7 @@ class DeepLandscapeCompactSettings:
         None, "Folder with further label pictures, NAME.png, for photos of --data.", metavar="DIR"
     )
     out: Path = setting(Path("deeplandscape.safetensors"), "Set to write: all three networks.", metavar="FILE")
-    size: int = setting(128, "Side of the pictures, a power of two.", minimum=32, maximum=512)
+    size: int = setting(64, "Side of the pictures, a power of two.", minimum=32, maximum=512)
     style_dim: int = setting(128, "Length of z and w.", minimum=8, maximum=1024)
     mapping_layers: int = setting(4, "Layers from z to w.", minimum=1, maximum=16)
     multiplier: float = setting(0.125, "Channel multiplier.", minimum=0.01, maximum=8.0)

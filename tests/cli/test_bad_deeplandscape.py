@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from cinegan_cli.errors import ExitStatus
+from cinegan_cli.models.bundle import read_bundle, write_bundle
 from tests import released_files as released
 from tests.bad_files import blank, both, folder_named, text
 from tests.cli.test_bad_inputs import Case, folder, refused
@@ -31,12 +32,21 @@ LATENTS = f"{PLAIN} {SET} --latents bad.safetensors"
 WIND = f"{DL} --wind bad.txt"
 IMPORT = "models import bad.model --name mine"
 TRAIN = "train deeplandscape --steps 1 --batch 2 --multiplier 0.02 --style-dim 8 --work new/w --out o.safetensors"
+NAN = "generator.progression.1.conv2.conv.bias"
+SAMPLE = f"sample {SET} --out s.mp4 --seconds 0.2"
 EVALUATE = "evaluate photo.png --table"
 
 
 def a_set(*parts: str) -> Callable[[Path], Path]:
     """dl.safetensors of those parts, of all by default."""
     return lambda place: write_landscape_set(place / "dl.safetensors", *parts)
+
+
+def nan_set(place: Path) -> None:
+    """dl.safetensors with a generator one of whose numbers is none."""
+    bundle = read_bundle(a_set("generator")(place), "deeplandscape")
+    bundle.tensors[f"deeplandscape_generator.{NAN}"][0] = np.nan
+    write_bundle(place / "dl.safetensors", bundle)
 
 
 def homography(*rows: str) -> Callable[[Path], object]:
@@ -130,8 +140,55 @@ CASES = [
     Case("train: empty data", f"{TRAIN} --data bad", INPUT, "bad", folder_named("bad")),
     Case("train: size 100", f"{TRAIN} --data . --size 100", USAGE, "--size & 100"),
     Case("train: LMDB cut", f"{TRAIN} --data cut", INPUT, "cut & data.mdb", lambda f: cut_lmdb(f)),
-    Case("train: LMDB of pictures as clips", f"{TRAIN} --data . --clips whole", USAGE, "whole", lambda f: lmdb_set(f)),
+    Case("train: LMDB of pictures as clips", f"{TRAIN} --clips whole", USAGE, "whole", lambda f: lmdb_set(f)),
     Case("train: an LMDB of text", f"{TRAIN} --data bad", INPUT, "bad", lambda f: text_lmdb(f)),
+    Case("train lighting: no generator", "train lighting --work new/w --out o.safetensors", MISSING, "cinegan models"),
+    Case(
+        "train superres: no data",
+        f"train superres {SET} --data nowhere --work new/w --out o.safetensors",
+        INPUT,
+        "nowhere",
+        a_set("generator"),
+    ),
+    Case(
+        "train lighting: a set of the other system",
+        f"train lighting {SET} --work new/w --out o.safetensors",
+        MISSING,
+        "dl",
+        lambda f: write_models(f / "dl.safetensors"),
+    ),
+    # ---- samples
+    Case("sample: none", f"{SAMPLE} --count 0", USAGE, "--count", a_set("generator")),
+    Case("sample: no set", "sample --out s.mp4 --models moods", MISSING, "moods"),
+    Case("sample: the set holds no generator", SAMPLE, MISSING, "dl", a_set("lighting")),
+    Case("sample: a video by the other system", SAMPLE, MISSING, "dl", lambda f: write_models(f / "dl.safetensors")),
+    Case("sample: truncation 3", f"{SAMPLE} --truncation 3", USAGE, "--truncation", a_set("generator")),
+    Case("sample: size of words", f"{SAMPLE} --size large", USAGE, "--size", a_set("generator")),
+    Case("sample: size 3", f"{SAMPLE} --size 3", USAGE, "--size", a_set("generator")),
+    Case(
+        "sample: homography of text",
+        f"{SAMPLE} --homography b.txt",
+        INPUT,
+        "b.txt",
+        both(a_set("generator"), text("b.txt")),
+    ),
+    Case("sample: 13h", f"{SAMPLE} --homography 13h", INPUT, "13h & 1h to 12h", a_set("generator")),
+    Case("sample: a picture with a wind", "sample --out s.png --homography 3h", USAGE, "--homography"),
+    Case("sample: bad ending", f"sample {SET} --out s.pt", USAGE, "s.pt", a_set("generator")),
+    Case(
+        "sample: exists",
+        f"sample {SET} --out photo.png",
+        ExitStatus.ENCODER,
+        "photo.png & --overwrite",
+        a_set("generator"),
+    ),
+    Case(
+        "sample: NaN weights",
+        f"sample {SET} --out s.png",
+        INPUT,
+        f"dl.safetensors & {NAN}",
+        lambda f: nan_set(f),
+    ),
     # ---- figures
     Case("evaluate: no set", f"{EVALUATE} dl-inversion", MISSING, "cinegan models list"),
     Case("evaluate: no such table", f"{EVALUATE} dl-moods", USAGE, "--table"),
@@ -141,6 +198,8 @@ CASES = [
         "evaluate: scaled, of bands", "evaluate photo.png --repo-compatible", USAGE, "--repo-compatible & dl-inversion"
     ),
     Case("evaluate: 1 sample", f"{EVALUATE} dl-generation {SET} --samples 1", USAGE, "--samples", a_set()),
+    Case("evaluate: no inversion", f"{EVALUATE} dl-generation {SET} --variant MO", USAGE, "--variant", a_set()),
+    Case("evaluate: of the other system", f"{EVALUATE} dl-inversion {SET} --refine 3", USAGE, "--refine", a_set()),
     Case("evaluate: I3D of text", "evaluate c --table dl-animation --fvd b.pt", INPUT, "b.pt", text("b.pt")),
     Case("evaluate: I3D missing", "evaluate c --table dl-animation --fvd b.pt", INPUT, "b.pt & I3D"),
     Case("evaluate: a clip of text", "evaluate a.mp4 --table dl-animation", INPUT, "a.mp4", text("a.mp4")),

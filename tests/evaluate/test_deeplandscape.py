@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from cinegan_cli.errors import ExitStatus
-from cinegan_cli.evaluate.deeplandscape_generation import Sampler
+from cinegan_cli.evaluate.deeplandscape_generation import PairSampler
 from cinegan_cli.evaluate.deeplandscape_judges import LandscapeJudges, moving_of, sky_flow
 from cinegan_cli.measure import ssim
 from cinegan_cli.models import find_perceptual
@@ -121,12 +121,12 @@ def test_sky_flow_of_a_known_drift_is_in_units_of_the_homographies() -> None:
 
 def test_two_frames_of_a_sample_differ_by_what_is_dynamic_alone() -> None:
     networks = small_networks()
-    one, other = Sampler(networks, 1.0).pair()
+    one, other = PairSampler(networks, 1.0).pair()
     assert not one.equal(other)
     for name, gain in networks.generator.named_parameters():
         if ".noise12" in name or ".noise22" in name:
             gain.zero_()
-    one, other = Sampler(networks, 0.0).pair()  # all styles are the mean one
+    one, other = PairSampler(networks, 0.0).pair()  # all styles are the mean one
     assert one.equal(other)
 
 

@@ -129,6 +129,7 @@ def test_import_verify_list(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     assert (done.status, done.complaints) == (0, [])
     assert "all good" in invoke("models verify deeplandscape", capfd).stdout
     listed = json.loads(invoke("models list --json", capfd).stdout)["installed"]["deeplandscape"]
+    assert listed["system"] == "deeplandscape"
     assert listed["parts"] == ["deeplandscape_generator", "deeplandscape_encoder", "deeplandscape_lighting"]
     shown = invoke("models list", capfd).stdout
     assert shown.count("--backbone deeplandscape") >= 2  # the parts' purposes
@@ -182,6 +183,16 @@ def test_without_any_set_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("cinegan_cli.models.deeplandscape.SHIPPED_DEEPLANDSCAPE", tmp_path / "none.safetensors")
     with pytest.raises(ModelMissingError, match="cinegan train deeplandscape"):
         find_deeplandscape()
+
+
+@pytest.mark.parametrize("config", [{}, {"levels": "many"}, {"levels": 4, "style_dim": 8, "colour": 1}, None])
+def test_a_bundle_of_an_unknown_form(tmp_path: Path, config: dict[str, object]) -> None:
+    sets = Bundle("deeplandscape", {"deeplandscape_generator": config}, {"deeplandscape_generator.a": torch.zeros(1)})
+    write_bundle(tmp_path / "a.safetensors", sets)
+    with pytest.raises(InputError, match=r"known form|is unknown|is missing"):
+        DeepLandscapeSet(open_models(tmp_path / "a.safetensors")).generator()
+    with pytest.raises(InputError, match=r"known form|is unknown|is missing"):
+        verify(open_models(tmp_path / "a.safetensors"))
 
 
 # ---- bad files
@@ -279,7 +290,7 @@ def test_a_bad_file_is_refused_in_one_line(
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        (lambda: files.encoder(levels=5), "an encoder of 5 levels (64 px), the generator has 3 (16 px)"),
+        (lambda: files.encoder(levels=5), "an encoder of 5 levels (64 px) for a generator of 3 (16 px)"),
         (lambda: files.encoder(levels=2), "an encoder of 2 levels"),
         (lambda: files.lighting(style_dim=16), "styles of 16 numbers"),
     ],

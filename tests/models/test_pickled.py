@@ -95,6 +95,15 @@ def test_a_written_module_is_read(here: Path, contain: Callable[[Path, bytes], P
     }
 
 
+def test_what_modules_hold_beside_tensors_is_left_out(here: Path) -> None:
+    more = text("_backend") + b"ctorch.nn.backends.thnn\n_get_thnn_function_backend\n)R"
+    more += text("names") + b"c__builtin__\nset\n(](" + text("a") + text("b") + b"etR"
+    more += (
+        text("shape") + b"ctorch\nSize\n(K\x03K\x04\x86tR" + text("kind") + LINEAR + text("pi") + b"G@\t!\xfbTD-\x18"
+    )
+    assert read_pickled(zipped(here / "a.pth", module(more=more))) == {}
+
+
 LIVE = {  # what runs when Python's unpickler reads it
     "a call of os": MKDIR + EXECUTED,
     "a call before the module": MKDIR + EXECUTED + b"0" + module(),

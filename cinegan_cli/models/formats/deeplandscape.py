@@ -188,20 +188,25 @@ def levels_of(config: Mapping[str, Any]) -> int:
 
 def require_fitting(config: Mapping[str, Any], path: Path) -> None:
     """Raises InputError where a set's encoder or lighting network belongs to another generator."""
+    try:
+        reason = _misfit(config)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not a set of a known form ({error}); import the original files again") from error
+    if reason:
+        raise InputError(f"{path}: {reason}; give the one that was trained for it")
+
+
+def _misfit(config: Mapping[str, Any]) -> str | None:
+    """What does not fit in a set of that configuration."""
     if "deeplandscape_generator" not in config:
-        return
+        return None
     generator: Mapping[str, Any] = config["deeplandscape_generator"]
     encoder, lighting = config.get("deeplandscape_encoder"), config.get("deeplandscape_lighting")
     if encoder:
-        levels = generator.get("trained", generator["levels"])
-        if encoder["levels"] > generator["levels"] or ("trained" in generator and encoder["levels"] != levels):
-            raise InputError(
-                f"{path}: an encoder of {encoder['levels']} levels ({2 << encoder['levels']} px), the generator has "
-                f"{levels} ({2 << levels} px); give the encoder that was trained for it"
-            )
-    for name, other in (("encoder", encoder), ("lighting network", lighting)):
+        given, levels = encoder["levels"], generator.get("trained", generator["levels"])
+        if given > generator["levels"] or ("trained" in generator and given != levels):
+            return f"an encoder of {given} levels ({2 << given} px) for a generator of {levels} ({2 << levels} px)"
+    for name, other in (("an encoder", encoder), ("a lighting network", lighting)):
         if other and other["style_dim"] != generator["style_dim"]:
-            raise InputError(
-                f"{path}: the {name} has styles of {other['style_dim']} numbers, the generator of "
-                f"{generator['style_dim']}; give the one that was trained for it"
-            )
+            return f"{name} for styles of {other['style_dim']} numbers, not of {generator['style_dim']}"
+    return None

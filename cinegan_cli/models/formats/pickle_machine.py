@@ -271,11 +271,8 @@ def _ordered(items: object = ()) -> dict[Any, Any]:
     return {}
 
 
-def _set(items: object = ()) -> tuple[()]:
-    """Modules keep the names of some buffers in a set; nothing here asks for them."""
-    if not isinstance(items, list | tuple):
-        raise Refused("a set of something that is no list")
-    return ()
+def _left_out(*_items: object) -> None:
+    """What modules hold beside tensors, and nothing here asks for: sets of names, sizes, torch 1.2's backend."""
 
 
 def _view(storage: Any, offset: Any, size: Any, stride: Any, *_flags: object) -> View:
@@ -297,8 +294,10 @@ def _parameter(view: object, *_flags: object) -> View:
 
 _CALLS: Mapping[str, Callable[..., Any]] = {
     "collections.OrderedDict": _ordered,
-    "builtins.set": _set,
-    "__builtin__.set": _set,
+    "builtins.set": _left_out,
+    "__builtin__.set": _left_out,
+    "torch.Size": _left_out,
+    "torch.nn.backends.thnn._get_thnn_function_backend": _left_out,
     "torch._utils._rebuild_tensor_v2": _view,
     "torch._utils._rebuild_parameter": _parameter,
 }

@@ -1,10 +1,11 @@
 """Training of the small DeepLandscape generator with its encoder and lighting network, together, by reconstruction.
 
-A GAN wants more photos and more time than a laptop has. Here the generator learns to give photos back: the encoder says
-the styles, a small network writes what it sees into the noise maps, static ones where nothing moves and dynamic ones
-where something does. In turn it must give back the photo, the photo with other dynamic noise (all that is still, and
-what moves with its colours and its amount of texture), and the photo in another light, as the looks of `stages.look`
-have it, through the lighting network. The mapping learns to reach these styles from z (after Bojanowski et al. 2018).
+A GAN wants more photos and more time than a laptop has. Here the generator learns to give photos back: the encoder,
+whose pretrained part stays as it is, says the styles, and a small network writes what it sees into the noise maps,
+static ones where nothing moves and dynamic ones where something does. In turn it must give back the photo, the photo
+with other dynamic noise (all that is still, and what moves with its colours and its amount of texture), and the photo
+in another light, as the looks of `stages.look` have it, through the lighting network. The mapping learns to reach
+these styles from z (after Bojanowski et al. 2018).
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ LOOKS = {  # the light of `LIGHTS`, in the looks that show it
 }
 STEADY, LIT = 1, 2  # of three turns; the first gives back the photo
 WARM_UP = 100  # steps
+LIGHTS_A_PHOTO = 2  # of all eight: making them takes longer than learning from them
 SHOWN = 6
 
 
@@ -133,13 +135,9 @@ class DeepLandscapeCompactTask:
             "writer": self.writer,
         }
         self.session, self._lit = Session(), dict[tuple[int, str], NDArray[np.uint8]]()
-        slow = {id(p) for p in self.encoder.backbone.parameters()}
-        parameters = [p for module in self.modules.values() for p in module.parameters()]
-        groups = [
-            {"params": [p for p in parameters if id(p) not in slow], "share": 1.0},
-            {"params": [p for p in parameters if id(p) in slow], "share": 0.1},
-        ]
-        self.optimiser = torch.optim.Adam(groups, lr=settings.learning_rate, betas=(0.9, 0.99))
+        self.encoder.backbone.requires_grad_(False)
+        parameters = [p for module in self.modules.values() for p in module.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate, betas=(0.9, 0.99))
         self._phases = (Phase("reconstruction", self.optimiser, self._loss),)
 
     def phases(self) -> Sequence[Phase]:
@@ -149,7 +147,7 @@ class DeepLandscapeCompactTask:
         warm = min(1.0, (step + 1) / WARM_UP)
         fall = 0.01 + 0.495 * (1 + math.cos(math.pi * step / self.loop.steps))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.learning_rate * group["share"] * warm * fall
+            group["lr"] = self.settings.learning_rate * warm * fall
         turn = step % 3
         photos, moving, lit, z = self._batch(samples, turn == LIT)
         with precision(self.loop, self.device):
@@ -189,7 +187,7 @@ class DeepLandscapeCompactTask:
             rng = sample_rng(self.loop.seed, n)
             index = int(rng.integers(len(self.examples)))
             example = self.examples[index]
-            name = names[int(rng.integers(len(names)))]
+            name = names[(index + int(rng.integers(LIGHTS_A_PHOTO)) * len(names) // LIGHTS_A_PHOTO) % len(names)]
             lit = self._in_look(index, name) if light else example.photo
             own = np.random.default_rng([self.loop.seed, index]).standard_normal(self.settings.style_dim)
             own[-3:] = LIGHTS[name if light else "day"]
@@ -217,7 +215,7 @@ class DeepLandscapeCompactTask:
             pixels = torch.from_numpy(np.ascontiguousarray(example.photo))
             rgb = (pixels.permute(2, 0, 1).float() / 255).contiguous()
             size = (pixels.shape[1], pixels.shape[0])
-            photo = Photo(rgb, pixels, size, (0.0, 0.0, *map(float, size)))
+            photo = Photo(rgb, pixels, size, (0.0, 0.0, float(size[0]), float(size[1])))
             sky, water = (torch.from_numpy(of(example.labels)).float() for of in (sky_of, water_of))
             mask = Mask((sky + water).clamp(0, 1), "given", sky, water)
             made = restyle(photo, mask, parse_target(LOOKS[name]), session=self.session).clamp(0, 1)
@@ -232,6 +230,7 @@ class DeepLandscapeCompactTask:
         maps = self._maps(photos, moving, [0], other=False)
         other = self._maps(photos, moving, [0], other=True)
         generator, lighting = averages["generator"], averages["lighting"]
+        assert isinstance(generator, Generator)
         rows = [photos, generator.synthesize(w, *maps), generator.synthesize(w, *other)]
         for name in ("sunset", "night"):
             z = torch.tensor([LIGHTS[name]]).to(w).expand(len(w), -1)
