@@ -197,7 +197,7 @@ class _Side:
     def source(self, matrix: Tensor, places: Tensor, life: int) -> Source:
         """What it adds to a map whose cells are at `places` [h, w, 2] (`_places`), taken through `matrix`."""
         size = places.new_tensor((places.shape[1], places.shape[0]))
-        rows = project(matrix.to(places.dtype), places[self.first : self.last])
+        rows = project(matrix.to(places), places[self.first : self.last])
         origins = torch.addcmul(size / 2 - 0.5, rows, size / 2)
         above, below = self.first, len(places) - self.last
         noise = F.pad(self.world.sample(origins), (0, 0, above, below))
