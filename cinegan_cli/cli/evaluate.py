@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from cinegan_cli.evaluate.tables import Results
     from cinegan_cli.types import Progress
 
+SEARCH = {"variant", "steps", "perceptual"}
 RENDERED = {
     "seconds",
     "motion_network",
     "mask_network",
+    *SEARCH,
 }  # by name those settings of rendering that only some tables read
 OWN = {*(f.name for f in fields(EvaluateConfig)), *RENDERED}
 LANDSCAPE = {"fvd", "repo_compatible", "winds", "samples", "truncation"}
@@ -41,10 +43,12 @@ READ = {  # table → those of OWN that it reads
     "mask_iou": PHOTOS | {"masks", "mask_network"},
     "motion_error": {"csv", "overwrite", "motion_network"},
     "arrows": PHOTOS | {"max_side", "mask_network", "motion_network"},
-    "look": PHOTOS | {"max_side", "seconds", "mask_network", "motion_network", "out", "rows"},
+    "look": PHOTOS | {"max_side", "seconds", "mask_network", "motion_network", "out", "rows"} | SEARCH,
     "dl-generation": JUDGED | {"fid", "split", "samples", "truncation"},
-    "dl-inversion": JUDGED | {"split", "max_side", "mask_network"},
-    "dl-animation": JUDGED | {"max_side", "fps", "compare", "fid", "fvd", "winds", "mask_network", "motion_network"},
+    "dl-inversion": JUDGED | SEARCH | {"split", "max_side", "mask_network"},
+    "dl-animation": JUDGED
+    | SEARCH
+    | {"max_side", "fps", "compare", "fid", "fvd", "winds", "mask_network", "motion_network"},
 }
 TABLES = ("ablation", "inversion", "mask_iou", "motion_error", "look")  # by name of their flags
 BY_NAME = ("dl-generation", "dl-inversion", "dl-animation")  # those of --table

@@ -132,7 +132,8 @@ def run_landscape_animation(
     nothing that moves are left out as well; the notes say so. Raises InputError for clips that cannot be read.
     """
     setup = Config.from_options(**options)
-    session = Session(setup.run)
+    setup.require_read(system="deeplandscape")
+    session = Session(setup.run, progress=progress)
     networks, missing = _networks(setup, session)
     judges = read_landscape_judges(config)
     run = Run(options, setup, config, session, networks, judges)

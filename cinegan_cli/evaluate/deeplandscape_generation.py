@@ -35,6 +35,7 @@ def run_landscape_generation(
     scaled to the generator's size. Raises ModelMissingError where there is no generator, InputError for bad photos.
     """
     setup = Config.from_options(**options, aspect="1:1")
+    setup.require_read(system="deeplandscape")
     session = Session(setup.run)
     networks = open_networks(setup.inversion, session)
     judges = read_landscape_judges(config)

@@ -33,7 +33,7 @@ def run_landscape_inversion(
     for a way that is nothing else.
     """
     setup = Config.from_options(**options)
-    session = Session(setup.run)
+    session = Session(setup.run, progress=progress)
     setup.require_read(system="deeplandscape")
     networks = open_networks(setup.inversion, session)
     ways = [variant_named(options["variant"])] if "variant" in options else list(VARIANTS.values())

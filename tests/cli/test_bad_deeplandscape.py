@@ -198,6 +198,8 @@ CASES = [
         "evaluate: scaled, of bands", "evaluate photo.png --repo-compatible", USAGE, "--repo-compatible & dl-inversion"
     ),
     Case("evaluate: 1 sample", f"{EVALUATE} dl-generation {SET} --samples 1", USAGE, "--samples", a_set()),
+    Case("evaluate: no inversion", f"{EVALUATE} dl-generation {SET} --variant MO", USAGE, "--variant", a_set()),
+    Case("evaluate: of the other system", f"{EVALUATE} dl-inversion {SET} --refine 3", USAGE, "--refine", a_set()),
     Case("evaluate: I3D of text", "evaluate c --table dl-animation --fvd b.pt", INPUT, "b.pt", text("b.pt")),
     Case("evaluate: I3D missing", "evaluate c --table dl-animation --fvd b.pt", INPUT, "b.pt & I3D"),
     Case("evaluate: a clip of text", "evaluate a.mp4 --table dl-animation", INPUT, "a.mp4", text("a.mp4")),

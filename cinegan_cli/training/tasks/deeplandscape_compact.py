@@ -215,7 +215,7 @@ class DeepLandscapeCompactTask:
             pixels = torch.from_numpy(np.ascontiguousarray(example.photo))
             rgb = (pixels.permute(2, 0, 1).float() / 255).contiguous()
             size = (pixels.shape[1], pixels.shape[0])
-            photo = Photo(rgb, pixels, size, (0.0, 0.0, *map(float, size)))
+            photo = Photo(rgb, pixels, size, (0.0, 0.0, float(size[0]), float(size[1])))
             sky, water = (torch.from_numpy(of(example.labels)).float() for of in (sky_of, water_of))
             mask = Mask((sky + water).clamp(0, 1), "given", sky, water)
             made = restyle(photo, mask, parse_target(LOOKS[name]), session=self.session).clamp(0, 1)
@@ -230,6 +230,7 @@ class DeepLandscapeCompactTask:
         maps = self._maps(photos, moving, [0], other=False)
         other = self._maps(photos, moving, [0], other=True)
         generator, lighting = averages["generator"], averages["lighting"]
+        assert isinstance(generator, Generator)
         rows = [photos, generator.synthesize(w, *maps), generator.synthesize(w, *other)]
         for name in ("sunset", "night"):
             z = torch.tensor([LIGHTS[name]]).to(w).expand(len(w), -1)
