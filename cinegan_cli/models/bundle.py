@@ -129,10 +129,11 @@ def pack(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """`state` in about a quarter of the bytes: tensors of 2 or more axes as int8, with one scale for each row.
 
     A row is what the first index selects (an output channel). The error is at most 1/254 of the row's largest value.
+    Where all rows are the same, as of a fixed filter, they stay exact.
     """
     packed: dict[str, Tensor] = {}
     for name, value in state.items():
-        if value.ndim < 2:
+        if value.ndim < 2 or (len(value) > 1 and bool((value == value[:1]).all())):
             packed[name] = value
             continue
         scale = value.flatten(1).abs().amax(1).clamp(min=1e-12) / 127  # [rows]

@@ -29,6 +29,12 @@ def test_packing_keeps_each_row_to_its_own_precision() -> None:
     assert pack(state())["weight"].dtype == torch.int8
 
 
+def test_a_fixed_filter_stays_exact() -> None:
+    line = torch.tensor([1.0, 2.0, 1.0]) / 4
+    kernel = torch.outer(line, line).expand(5, 1, 3, 3)
+    assert torch.equal(unpack(pack({"weight": kernel}))["weight"], kernel)
+
+
 def test_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     write_bundle(path, Bundle("toy", {"size": 3}, pack(state())))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 
@@ -66,3 +68,21 @@ def test_maps_that_do_not_fit_are_refused(small: Generator) -> None:
         small.synthesize(torch.randn(1, 4, 2, 16), static, [*static[:2], torch.randn(1, 1, 8, 8)])
     with pytest.raises(ValueError, match="as many"):
         small.synthesize(torch.randn(1, 4, 2, 16), static, static[:2])
+
+
+def test_frozen_weights_are_followed_when_they_change(small: Generator) -> None:
+    generator = deepcopy(small).requires_grad_(False)
+    w, maps_ = torch.randn(1, 4, 2, 16), [torch.randn(1, 1, 4 << i, 4 << i) for i in range(4)]
+    with torch.inference_mode():  # what is kept here must be of use with gradients
+        before = generator.synthesize(w, maps_, maps_)
+    leaf = w.clone().requires_grad_()
+    made = generator.synthesize(leaf, maps_, maps_)
+    torch.testing.assert_close(made, before)
+    made.sum().backward()
+    assert leaf.grad is not None
+    other = deepcopy(generator)
+    torch.nn.init.normal_(next(p for name, p in generator.named_parameters() if "conv1.1.conv.weight" in name))
+    generator.load_state_dict({**generator.state_dict(), "generator.to_rgb.3.conv.bias": torch.ones(3)})
+    expected = deepcopy(generator).requires_grad_(True)  # computes all weights anew
+    torch.testing.assert_close(generator.synthesize(w, maps_, maps_), expected.synthesize(w, maps_, maps_))
+    torch.testing.assert_close(other.synthesize(w, maps_, maps_), before)

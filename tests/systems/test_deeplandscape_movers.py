@@ -102,6 +102,38 @@ def test_pictures_without_sky_or_ground(horizon: float) -> None:
     assert all(made.isfinite().all() and not torch.equal(made, own) for made, own in zip(mover(5), maps, strict=True))
 
 
+def test_what_stands_keeps_its_noise_and_lends_none_to_what_moves() -> None:
+    maps = noise_maps(levels=5, columns=4)
+    moving = torch.zeros(128, 128)
+    moving[:, :64] = 1  # as when the land's maps were never searched for
+    maps[4][..., 32:] = 0.2
+    mover = dl.HomographyMover(maps, dl.wind("9h"), 1.0, moving=moving)
+    for made in (mover(60)[4], dl.loop_maps(mover, 20, 60)[4]):
+        assert torch.allclose(made[..., 32:], maps[4][..., 32:], atol=1e-6)
+        came = made[..., 20:32]  # from behind what stands
+        assert abs(float(came.std() / maps[4][..., :32].std()) - 1) < 0.15
+    assert torch.allclose(mover(60)[0][..., 2:], maps[0][..., 2:], atol=1e-6)
+
+
+@pytest.mark.parametrize("moving", [torch.zeros(9, 7), torch.full((9, 7), 0.5), torch.eye(8)])
+def test_any_mask_of_what_moves(moving: Tensor) -> None:
+    maps = noise_maps(3)
+    mover = dl.HomographyMover(maps, dl.wind("2h"), HORIZON, moving=moving)
+    for made, own in zip(mover(4), maps, strict=True):
+        assert made.isfinite().all()
+        assert torch.equal(made, own) == (not moving.any())
+
+
+def test_sky_and_ground_keep_their_own_noise() -> None:
+    maps = noise_maps(levels=5)
+    rows = maps[4].shape[2] // 2
+    maps[4][:, :, :rows] *= 0.1
+    mover = dl.HomographyMover(maps, dl.wind("3h"), 0.5)
+    made = mover(150)[4]  # the half of it is new
+    assert abs(float(made[:, :, : rows - 4].std() / maps[4][:, :, : rows - 4].std()) - 1) < 0.15
+    assert abs(float(made[:, :, rows + 4 :].std() / maps[4][:, :, rows + 4 :].std()) - 1) < 0.15
+
+
 def test_a_homography_that_folds_a_low_sky_is_refused() -> None:
     shifts = torch.tensor([[0, 0.4], [0, 0.4], [0, 0], [0, 0]])
     dl.HomographyMover(noise_maps(2), shifts, 0.5)

@@ -19,10 +19,10 @@ from cinegan_cli.nn.deeplandscape.layers import (
     AdaIN,
     Blur,
     Conv,
+    DoubledConv,
     Linear,
     NoiseGain,
     PixelNorm,
-    Up,
     UpConv,
 )
 
@@ -144,7 +144,7 @@ def _first(index: int, inputs: int, outputs: int) -> nn.Module:
     if index == 0:
         return Constant(outputs)
     if index < FUSED:
-        return nn.Sequential(Up(), Conv(inputs, outputs, 3), Blur(outputs))
+        return DoubledConv(inputs, outputs)
     return nn.Sequential(UpConv(inputs, outputs), Blur(outputs))
 
 

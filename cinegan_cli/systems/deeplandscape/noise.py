@@ -41,11 +41,25 @@ def move_noise(maps: Tensor, shifts: Tensor, horizon: float, n: float, size: int
     return F.interpolate(moved, maps.shape[2:], mode="bicubic", align_corners=False)
 
 
-def restandardised(maps: Tensor, like: Tensor) -> Tensor:
-    """`maps` [B, 1, h, w], each with the mean and std of the one in `like`; one that is constant takes its mean."""
-    mean, std = (maps.mean((1, 2, 3), keepdim=True), maps.std((1, 2, 3), keepdim=True))
-    wanted, spread = like.mean((1, 2, 3), keepdim=True), like.std((1, 2, 3), keepdim=True)
-    return (maps - mean) * (spread / std.clamp_min(SMALLEST)) + wanted
+def restandardised(maps: Tensor, like: Tensor, share: Tensor | None = None) -> Tensor:
+    """`maps` [B, 1, h, w], each with the mean and std of the one in `like`; one that is constant takes its mean.
+
+    With `share` [h, w] in [0, 1] cells count, and are changed, by that much.
+    """
+    mean, std = moments(maps, share)
+    wanted, spread = moments(like, share)
+    changed = (maps - mean) * (spread / std.clamp_min(SMALLEST)) + wanted
+    return changed if share is None else torch.lerp(maps, changed, share)
+
+
+def moments(maps: Tensor, share: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean and std [B, 1, 1, 1] of maps [B, 1, h, w], whose cells count by `share` [h, w]; 0 where none does."""
+    if share is None:
+        share = maps.new_ones(maps.shape[2:])
+    total = share.sum().clamp_min(SMALLEST)
+    mean = (maps * share).sum((1, 2, 3), keepdim=True) / total
+    variance = ((maps - mean).square() * share).sum((1, 2, 3), keepdim=True) / total
+    return mean, variance.clamp_min(SMALLEST**2).sqrt()
 
 
 def find_horizon(sky: Tensor) -> float:

@@ -135,7 +135,7 @@ class DeepLandscape:
             return scene.motion, flowing_maps(dynamic, scene.motion, region, config.render)
         shifts = wind(direction, self.weather.wind_set or (REAL if direction in CLOCK else "manual"))
         sky = scene.mask.alpha if scene.mask.sky is None else scene.mask.sky
-        mover = HomographyMover(dynamic, shifts, find_horizon(sky))
+        mover = HomographyMover(dynamic, shifts, find_horizon(sky), moving=region.float())
         speed = config.motion.speed
         return drift(mover, speed), drifting_maps(mover, speed, config.render)
 

@@ -1,0 +1,157 @@
+// Settings, looks, the direction dial and the true render: what stands beside the photo.
+
+import { call, json } from './state.js';
+
+const QUIET = 900; // ms without a change before a small loop is rendered by itself
+
+const LIGHTS = ['day', 'bright', 'evening', 'sunset', 'afterglow', 'dusk', 'night', 'morning'];
+
+const $ = (id) => document.getElementById(id);
+
+export function bindSettings(project) {
+  const inputs = [...document.querySelectorAll('[data-setting]')];
+  for (const input of inputs) {
+    input.addEventListener('input', () => project.set(input.dataset.setting, valueOf(input)));
+  }
+  const show = () => inputs.forEach((input) => showSetting(input, project.settings));
+  project.addEventListener('changed', (e) => { if (e.detail === 'settings') show(); });
+  project.addEventListener('opened', () => {
+    fillChoices(project);
+    show();
+  });
+  bindDial(project);
+}
+
+function valueOf(input) {
+  if (input.type === 'checkbox') return input.checked;
+  if (input.dataset.scale === 'power') return Math.round(100 * 2 ** Number(input.value)) / 100;
+  if (input.type === 'range' || input.hasAttribute('data-number')) return Number(input.value);
+  return input.value || null;
+}
+
+function showSetting(input, settings) {
+  const value = settings[input.dataset.setting];
+  if (input.type === 'checkbox') input.checked = Boolean(value);
+  else if (input.dataset.scale === 'power') input.value = Math.log2(value ?? 1);
+  else {
+    const text = String(value ?? input.dataset.default ?? '');
+    if (input.tagName === 'SELECT' && ![...input.options].some((o) => o.value === text)) input.add(new Option(text || 'as found', text));
+    input.value = text;
+  }
+  const output = input.parentElement.querySelector('output');
+  if (output) output.textContent = input.dataset.scale === 'power' ? `× ${value ?? 1}` : `${value ?? input.value}`;
+}
+
+function fillChoices({ state }) {
+  const fill = (id, choices) => $(id).replaceChildren(...choices.map(([value, text]) => new Option(text, value)));
+  fill('cycles', [['auto', 'as found'], ...[1, 2, 3, 4, 6, 8, 12].map((n) => [String(n), n === 1 ? 'one everywhere' : `${n} everywhere`])]);
+  $('weather').hidden = state.settings.backbone !== 'deeplandscape' && !state.systems?.includes('deeplandscape');
+  fill('wind', [['', 'as the motion says'], ...Array.from({ length: 12 }, (_, h) => [`${h + 1}h`, `${h + 1} o’clock`])]);
+  fill('light', [['', 'as in the photo'], ...LIGHTS.map((name) => [name, name])]);
+}
+
+// Looks by their thumbnails; the arrow keys go from one to the next.
+export function bindLooks(project) {
+  const box = $('looks');
+  const show = () => {
+    for (const radio of box.querySelectorAll('input')) radio.checked = radio.value === (project.settings.target ?? '');
+  };
+  project.addEventListener('changed', (e) => { if (e.detail === 'settings') show(); });
+  project.addEventListener('opened', () => {
+    box.replaceChildren(...(project.state.photo ? ['', ...project.state.looks] : []).map((name) => {
+      const label = document.createElement('label'), radio = document.createElement('input'), text = document.createElement('span');
+      Object.assign(radio, { type: 'radio', name: 'look', value: name });
+      radio.addEventListener('change', () => project.set('target', name || null));
+      const picture = Object.assign(document.createElement('img'), { alt: '', loading: 'lazy',
+        src: name ? `api/look/${encodeURIComponent(name)}.jpg?v=${project.state.photo.name}` : 'api/photo.jpg' });
+      text.textContent = name ? name.replaceAll('-', ' ') : 'as it is';
+      label.append(radio, picture, text);
+      return label;
+    }));
+    show();
+  });
+}
+
+// One direction for all: 0 is right, 90 up. Dragged, or turned by the arrow keys.
+function bindDial(project) {
+  const dial = $('dial'), text = $('direction-text'), clear = $('direction-clear');
+  dial.innerHTML = '<circle class="rim" r="44"/><g class="needle"><path d="M-26 0H28M14-12 28 0 14 12"/></g>';
+  const show = () => {
+    const degrees = degreesOf(project.settings.direction);
+    dial.querySelector('.needle').setAttribute('transform', `rotate(${-(degrees ?? 0)})`);
+    dial.classList.toggle('off', degrees === null);
+    dial.setAttribute('aria-valuenow', degrees ?? 0);
+    dial.setAttribute('aria-valuetext', degrees === null ? 'as found' : `${degrees} degrees`);
+    text.textContent = degrees === null ? 'as found' : `${degrees}°`;
+    clear.disabled = degrees === null;
+  };
+  const set = (degrees) => project.set('direction', `${(Math.round(degrees / 5) * 5 + 360) % 360}deg`);
+  const turn = (event) => {
+    const box = dial.getBoundingClientRect();
+    set(-Math.atan2(event.clientY - box.y - box.height / 2, event.clientX - box.x - box.width / 2) * 180 / Math.PI);
+  };
+  dial.addEventListener('pointerdown', (e) => { dial.setPointerCapture(e.pointerId); turn(e); });
+  dial.addEventListener('pointermove', (e) => { if (dial.hasPointerCapture(e.pointerId)) turn(e); });
+  dial.addEventListener('keydown', (e) => {
+    const by = { ArrowLeft: 5, ArrowUp: 5, ArrowRight: -5, ArrowDown: -5 }[e.key];
+    if (by) { set((degreesOf(project.settings.direction) ?? 0) + by); e.preventDefault(); }
+    if (e.key === 'Delete' || e.key === 'Escape') project.set('direction', null);
+    if (by) e.stopPropagation();
+  });
+  clear.addEventListener('click', () => project.set('direction', null));
+  project.addEventListener('changed', (e) => { if (e.detail === 'settings') show(); });
+  project.addEventListener('opened', show);
+}
+
+function degreesOf(direction) {
+  if (!direction) return null;
+  const words = { right: 0, up: 90, left: 180, down: 270 };
+  return words[direction] ?? (Math.round(parseFloat(direction)) + 360) % 360;
+}
+
+// The true render of a small loop: after each change once things are quiet, or when asked.
+export function bindTruth(project, jobs) {
+  const screen = $('truth');
+  let timer = null, job = null, shown = null;
+  const say = (text) => {
+    screen.dataset.state = text;
+    screen.classList.toggle('busy', Boolean(text));
+  };
+  const render = async () => {
+    clearTimeout(timer);
+    if (!project.state?.photo) return;
+    await project.flush();
+    if (job) jobs.cancel(job);
+    const version = project.state.version;
+    try {
+      say('rendering');
+      const mine = job = (await json('preview', 'POST', { version })).job;
+      const done = await jobs.watch(mine, ({ done, total }) => say(total ? `${Math.round(100 * done / total)} %` : 'rendering'));
+      if (job !== mine) return;
+      job = null;
+      if (done.state === 'done') await show(mine, done);
+      say(done.state === 'failed' ? done.error : '');
+    } catch (error) {
+      say(error.message);
+    }
+  };
+  const show = async (id, { file }) => {
+    const blob = await (await call(`jobs/${id}/file`)).blob();
+    const moving = blob.type.startsWith('video') || /\.(mp4|webm)$/.test(file ?? '');
+    const element = document.createElement(moving ? 'video' : 'img');
+    if (moving) Object.assign(element, { loop: true, muted: true, autoplay: !matchMedia('(prefers-reduced-motion: reduce)').matches, playsInline: true, controls: false });
+    if (shown) URL.revokeObjectURL(shown);
+    element.src = shown = URL.createObjectURL(blob);
+    element.setAttribute('aria-label', 'True render of a small loop');
+    screen.replaceChildren(element);
+  };
+  const later = () => {
+    clearTimeout(timer);
+    if ($('auto').checked) timer = setTimeout(render, QUIET);
+  };
+  $('render').addEventListener('click', render);
+  project.addEventListener('motion', later);
+  project.addEventListener('saved', later);
+  project.addEventListener('opened', () => { screen.replaceChildren(); say(''); });
+  return render;
+}
