@@ -69,9 +69,11 @@ class Linear(nn.Module):
 class Conv(nn.Module):
     """Equalised convolution; keeps the size unless `padding` says other. [B, inputs, H, W] → [B, outputs, H, W]"""
 
-    def __init__(self, inputs: int, outputs: int, size: int, *, padding: int | None = None) -> None:
+    def __init__(self, inputs: int, outputs: int, size: int, *, padding: int | None = None, last: bool = False) -> None:
+        """`last`: channels come last in memory, as behind an `UpConv`."""
         super().__init__()
         self.conv = Scaled((outputs, inputs, size, size), inputs * size * size, bias=outputs)
+        self.conv.layout = torch.channels_last if last else torch.contiguous_format
         self.padding = size // 2 if padding is None else padding
 
     def forward(self, x: Tensor) -> Tensor:
