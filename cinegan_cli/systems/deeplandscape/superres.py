@@ -92,10 +92,10 @@ class Enlarger:
         for inner, outer in tiles(frame.shape[1], frame.shape[2], self._tile):
             if bool(wanted[inner].any()):
                 around = _enlarged(outer)
-                given = (part[(..., *around)][None] for part in (self._reference, self._masks))
-                made = self._network(frame[(..., *outer)][None], *given)[0]
+                given = (part[(slice(None), *around)][None] for part in (self._reference, self._masks))
+                made = self._network(frame[(slice(None), *outer)][None], *given)[0]
                 own = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
-                large[(..., *_enlarged(inner))] = made[(..., *_enlarged(own))]
+                large[(slice(None), *_enlarged(inner))] = made[(slice(None), *_enlarged(own))]
         return resized(large, self._photo.shape[1:])
 
 
