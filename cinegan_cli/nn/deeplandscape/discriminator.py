@@ -37,14 +37,15 @@ class Discriminator(nn.Module):
     def features(self, images: Tensor, alpha: float = 1.0) -> Tensor:
         """What the last layer reads: [B, C]."""
         first = self._first(images)
-        x: Tensor = self.progression[first](self._read(first, images))
+        x = self._block(first)(self._read(first, images))
         if alpha < 1 and first + 1 < self.levels:
             smaller = F.avg_pool2d(images.flatten(0, -4), 2)
-            smaller = smaller.view(*images.shape[:-3], *smaller.shape[1:])
+            smaller = smaller.reshape(*images.shape[:-3], *smaller.shape[1:])
             x = torch.lerp(self._read(first + 1, smaller), x, alpha)
-        for block in self.progression[first + 1 :]:
-            x = block(x)
-        return x.flatten(1)
+        for k in range(first + 1, self.levels):
+            x = self._block(k)(x)
+        read: Tensor = x.flatten(1)
+        return read
 
     def _first(self, images: Tensor) -> int:
         """Number of the block that takes pictures of this size."""
@@ -61,6 +62,9 @@ class Discriminator(nn.Module):
         """Features [B, C, S, S]: of a pair, those of one frame after those of the other."""
         read: Tensor = self.from_rgb[k](images.flatten(0, -4))
         return read.reshape(len(images), -1, *read.shape[2:])
+
+    def _block(self, k: int) -> nn.Module:
+        return self.progression[k]
 
 
 class Discriminators(nn.Module):

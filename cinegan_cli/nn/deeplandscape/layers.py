@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -136,7 +137,7 @@ class DoubledConv(nn.Sequential):
         super().__init__(Up(), Conv(inputs, outputs, 3), Blur(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        conv = self[1].conv
+        conv = cast(Conv, self[1]).conv
         made: Tensor = self[2](F.conv_transpose2d(x, conv.taps(x), conv.bias, stride=2, padding=1))
         return made
 
