@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Condition
+from typing import ParamSpec, TypeVar
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +21,7 @@ from cinegan_cli.config import RunConfig
 from cinegan_cli.editor.bundle import pack
 from cinegan_cli.editor.desk import HANDS, Desk, NothingOpenError, StaleError
 from cinegan_cli.editor.events import Events
-from cinegan_cli.editor.jobs import BusyError, Job, Jobs
+from cinegan_cli.editor.jobs import LAST_WORDS, BusyError, Job, Jobs
 from cinegan_cli.editor.renders import (
     asked,
     command_of,
@@ -53,7 +55,30 @@ MEDIA = {
     ".woff2": "font/woff2",
 }
 STATUSES = {NothingOpenError: 404, BusyError: 429, OutputError: 507}
+P = ParamSpec("P")
+T = TypeVar("T")
 FEW = 4  # requests of one kind that wait for the same thing
+
+
+class Working:
+    """How many threads are inside; `wait` returns when none is, or after a while."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._changed = Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._count == 0, LAST_WORDS)
 
 
 class Server:
@@ -67,11 +92,26 @@ class Server:
         self._uploading = asyncio.Lock()
         self._estimating = asyncio.Semaphore(1)
         self._waiting = 0
+        self._working = Working()
+
+    def close(self) -> None:
+        """Stop the renders, and wait for what is being computed: Python must not end under a thread that computes."""
+        self.jobs.close()
+        self._working.wait()
+
+    async def _do(self, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """`work` in a thread."""
+
+        def counted() -> T:
+            with self._working:
+                return work(*arguments, **options)
+
+        return await run_in_threadpool(counted)
 
     # --- what is open -------------------------------------------------------------------------------------------
 
     async def state(self, request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(self.desk.state))
+        return JSONResponse(await self._do(self.desk.state))
 
     async def open_photo(self, request: Request) -> Response:
         """One upload at a time, into a hidden file of the projects' folder."""
@@ -82,7 +122,7 @@ class Server:
             try:
                 self.desk.projects.mkdir(parents=True, exist_ok=True)
                 await received_file(request, file)
-                await run_in_threadpool(self.desk.open_upload, file, request.query_params.get("name", ""))
+                await self._do(self.desk.open_upload, file, request.query_params.get("name", ""))
             finally:
                 file.unlink(missing_ok=True)
         return await self.state(request)
@@ -90,15 +130,15 @@ class Server:
     async def title(self, request: Request) -> Response:
         values = await received_json(request)
         title = values.get("title") if isinstance(values, dict) else values
-        return _version(await run_in_threadpool(self.desk.rename, title))
+        return _version(await self._do(self.desk.rename, title))
 
     async def edits(self, request: Request) -> Response:
         values = await received_json(request)
-        return _version(await run_in_threadpool(self.desk.edit, values))
+        return _version(await self._do(self.desk.edit, values))
 
     async def paint(self, name: str, request: Request) -> Response:
         data = await received(request, LARGEST_MASK) if request.method == "PUT" else None
-        return _version(await run_in_threadpool(self.desk.paint, HANDS[name], data))
+        return _version(await self._do(self.desk.paint, HANDS[name], data))
 
     # --- pictures -----------------------------------------------------------------------------------------------
 
@@ -106,24 +146,24 @@ class Server:
         picture = self.desk.open.picture
         tile = request.query_params.get("tile")
         if tile is None:
-            return Response(await run_in_threadpool(picture.jpeg), media_type="image/jpeg")
+            return Response(await self._do(picture.jpeg), media_type="image/jpeg")
         parts = tile.split(",")
         if len(parts) != 4 or not all(part.isascii() and part.isdigit() and len(part) < 7 for part in parts):
             raise HTTPException(422, "tile: must be x,y,width,height in photo pixels")
-        return Response(await run_in_threadpool(picture.tile, *map(int, parts)), media_type="image/jpeg")
+        return Response(await self._do(picture.tile, *map(int, parts)), media_type="image/jpeg")
 
     async def png(self, make: Callable[[], bytes], request: Request) -> Response:
-        return Response(await run_in_threadpool(make), media_type="image/png")
+        return Response(await self._do(make), media_type="image/png")
 
     async def look(self, request: Request) -> Response:
         name = request.path_params["name"]
-        return Response(await run_in_threadpool(self.desk.thumb, name), media_type="image/jpeg")
+        return Response(await self._do(self.desk.thumb, name), media_type="image/jpeg")
 
     async def motion(self, request: Request) -> Response:
         version = request.query_params.get("version", "")
         if not (version.isascii() and version.isdigit() and len(version) < 16):
             raise HTTPException(422, "version: must be the number that the state or an edit gave")
-        data = await run_in_threadpool(self.desk.motion, int(version))
+        data = await self._do(self.desk.motion, int(version))
         return Response(data, media_type="application/octet-stream")
 
     # --- renders ------------------------------------------------------------------------------------------------
@@ -131,14 +171,14 @@ class Server:
     async def preview(self, request: Request) -> Response:
         await received_json(request)
         opened, version = self.desk.open, self.desk.version
-        config = await run_in_threadpool(preview_config, opened.project)
+        config = await self._do(preview_config, opened.project)
         work = partial(preview, opened.project, opened.picture, config)
         return JSONResponse({"job": self.jobs.submit("preview", version, work).id})
 
     async def export(self, request: Request) -> Response:
         ending, options = asked(await received_json(request))
         project, version = self.desk.open.project, self.desk.version
-        config = await run_in_threadpool(export_config, project, ending, options, project.folder / "loop")
+        config = await self._do(export_config, project, ending, options, project.folder / "loop")
 
         def work(session: Session) -> Path:
             return export(project, placed(config, export_place(project)), session)
@@ -148,13 +188,13 @@ class Server:
     async def estimate(self, request: Request) -> Response:
         ending, options = asked(await received_json(request))
         opened = self.desk.open
-        config = await run_in_threadpool(export_config, opened.project, ending, options, opened.project.folder / "loop")
+        config = await self._do(export_config, opened.project, ending, options, opened.project.folder / "loop")
         if self._waiting >= FEW:
             raise HTTPException(429, "other estimates wait already; ask again later")
         self._waiting += 1
         try:
             async with self._estimating:
-                made = await run_in_threadpool(estimate, opened.project, opened.picture, config, Session(self.run))
+                made = await self._do(estimate, opened.project, opened.picture, config, Session(self.run))
         finally:
             self._waiting -= 1
         return JSONResponse(made.__dict__)
@@ -191,7 +231,7 @@ class Server:
 
     async def bundle(self, request: Request) -> Response:
         project = self.desk.open.project
-        data = await run_in_threadpool(pack, project)
+        data = await self._do(pack, project)
         name = f"{project.folder.name}.cinegan"
         return Response(
             data, media_type="application/zip", headers={"content-disposition": f'attachment; filename="{name}"'}

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from cinegan_cli.editor.project import (
     FILE,
@@ -80,7 +80,7 @@ def _checked(bundle: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
     return entries
 
 
-def _bounded(file: zipfile.ZipExtFile | BinaryIO, entry: zipfile.ZipInfo, name: str) -> bytes:
+def _bounded(file: IO[bytes], entry: zipfile.ZipInfo, name: str) -> bytes:
     """The bytes of an entry, which may hold more than it says."""
     limit, data = LIMITS.get(entry.filename, LARGEST_PHOTO), bytearray()
     while chunk := file.read(CHUNK):

@@ -137,9 +137,12 @@ class Desk:
         return packed(found.motion, height / width)
 
     def mask_png(self) -> bytes:
-        """What moves now, painted or found, at working size."""
+        """What moves, as it was painted or else found, at working size; what is frozen is another matter."""
         opened = self.open
-        return opened.picture.moving(opened.project.config().mask)
+        painted = opened.project.file(MASK)
+        if painted is not None:
+            return opened.picture.painted(painted, "--mask")
+        return opened.picture.moving(replace(opened.project.config().mask, freeze=None))
 
     def freeze_png(self) -> bytes:
         """What was frozen, at working size; black where nothing was."""

@@ -6,6 +6,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -16,6 +17,7 @@ from cinegan_cli.errors import CancelledError, CineganError, UsageError, unexpec
 from cinegan_cli.session import Session
 
 MOST_WAITING = 8
+LAST_WORDS = 30.0  # seconds that a cancelled render may take to end
 MOST_KEPT = 32  # jobs that are over, whose outcome can still be asked for
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -61,8 +63,9 @@ class Jobs:
         self._tell = tell
         self._lock = Lock()
         self._jobs: OrderedDict[str, Job] = OrderedDict()
-        self._queue: SimpleQueue[Job] = SimpleQueue()
-        Thread(target=self._serve, name="cinegan jobs", daemon=True).start()
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._thread = Thread(target=self._serve, name="cinegan jobs", daemon=True)
+        self._thread.start()
 
     def submit(self, kind: str, version: int, work: Work) -> Job:
         """Queue a render. Raises BusyError when too many wait."""
@@ -99,16 +102,19 @@ class Jobs:
         for job in jobs:
             self.cancel(job)
 
+    def close(self) -> None:
+        """Stop every job, and wait until the one that runs has cleaned up."""
+        self.cancel_all()
+        self._queue.put(None)
+        self._thread.join(LAST_WORDS)
+
     def _serve(self) -> None:
-        while True:
-            job = self._queue.get()
+        while (job := self._queue.get()) is not None:
             with self._lock:
                 if job.state != "queued":
                     continue
                 job.state = "running"
-                job.session = Session(
-                    self._run, progress=lambda what, done, total, job=job: self._on(job, what, done, total)
-                )
+                job.session = Session(self._run, progress=partial(self._on, job))
             self._tell(job)
             self._finish(job, *self._done(job))
 

@@ -117,21 +117,23 @@ class Project:
         save_file(self.folder / FILE, json.dumps(values, indent=1).encode())
 
 
-def edited(project: Project, values: object, size: tuple[int, int]) -> Project:
+def edited(project: Project, values: object, size: tuple[float, float]) -> Project:
     """The project with those of `settings`, `arrows`, `anchors`, `kinds` that `values` has; `size` is the photo's.
 
     Raises UsageError for what is not known, is out of range, or lies outside the picture.
     """
-    known = {
-        "settings": checked_settings,
-        "arrows": lambda v: tuple(_arrow(arrow, size) for arrow in _listed(v, "arrows")),
-        "anchors": lambda v: tuple(_point(anchor, size, "an anchor") for anchor in _listed(v, "anchors")),
-        "kinds": lambda v: tuple(_kind(kind, size) for kind in _listed(v, "kinds")),
-    }
-    if not isinstance(values, dict) or not values.keys() <= known.keys():
+    known = ("settings", "arrows", "anchors", "kinds")
+    if not isinstance(values, dict) or not values.keys() <= set(known):
         raise UsageError(f"edits: must be an object of {', '.join(known)}")
-    changed = {name: known[name](value) for name, value in values.items()}
-    project = replace(project, **changed)
+    if "settings" in values:
+        project = replace(project, settings=checked_settings(values["settings"]))
+    if "arrows" in values:
+        project = replace(project, arrows=tuple(_arrow(arrow, size) for arrow in _listed(values["arrows"], "arrows")))
+    if "anchors" in values:
+        anchors = _listed(values["anchors"], "anchors")
+        project = replace(project, anchors=tuple(_point(anchor, size, "an anchor") for anchor in anchors))
+    if "kinds" in values:
+        project = replace(project, kinds=tuple(_kind(kind, size) for kind in _listed(values["kinds"], "kinds")))
     project.config()
     return project
 

@@ -55,7 +55,8 @@ def serve(
         timeout_graceful_shutdown=1,
         server_header=False,
     )
-    Thread(target=server.desk.warm, name="cinegan warm", daemon=True).start()
+    warming = Thread(target=server.desk.warm, name="cinegan warm", daemon=True)
+    warming.start()
     with listening:
         ready(f"http://{shown}:{listening.getsockname()[1]}/{token}/")
         try:
@@ -63,7 +64,8 @@ def serve(
         except KeyboardInterrupt:
             pass
         finally:
-            server.jobs.cancel_all()
+            warming.join()
+            server.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

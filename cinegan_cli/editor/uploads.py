@@ -63,4 +63,6 @@ async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
 
 
 def _too_large(limit: int) -> HTTPException:
-    return HTTPException(413, f"the upload: is larger than {limit // 2**20} MB; scale the picture down first")
+    return HTTPException(
+        413, f"the upload: is larger than {limit // 2**20} MB; scale the picture down first", {"connection": "close"}
+    )

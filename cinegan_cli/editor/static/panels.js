@@ -62,13 +62,19 @@ export function bindLooks(project) {
       const label = document.createElement('label'), radio = document.createElement('input'), text = document.createElement('span');
       Object.assign(radio, { type: 'radio', name: 'look', value: name });
       radio.addEventListener('change', () => project.set('target', name || null));
-      const picture = Object.assign(document.createElement('img'), { alt: '', loading: 'lazy',
-        src: name ? `api/look/${encodeURIComponent(name)}.jpg?v=${project.state.photo.name}` : 'api/photo.jpg' });
+      const picture = Object.assign(document.createElement('img'), { alt: '', loading: 'lazy' });
+      picture.dataset.src = name ? `api/look/${encodeURIComponent(name)}.jpg` : 'api/photo.jpg';
       text.textContent = name ? name.replaceAll('-', ' ') : 'as it is';
       label.append(radio, picture, text);
       return label;
     }));
     show();
+  });
+  project.addEventListener('motion', () => { // what moves is shown first
+    for (const picture of box.querySelectorAll('img[data-src]')) {
+      picture.src = picture.dataset.src;
+      delete picture.dataset.src;
+    }
   });
 }
 

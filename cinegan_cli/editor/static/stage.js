@@ -126,7 +126,7 @@ export class Stage {
     if (moving || this.view.drawing) this.measure(passed);
     if (!moving && !this.stale) return;
     this.stale = false;
-    this.paint();
+    this.paint(moving);
   }
 
   drawMarks() {
@@ -135,10 +135,10 @@ export class Stage {
     this.marks.draw();
   }
 
-  paint() {
+  paint(moving = false) {
     const { view, preview, project } = this;
     if (!preview) return;
-    const ratio = devicePixelRatio * QUALITIES[this.level];
+    const ratio = devicePixelRatio * QUALITIES[moving || view.drawing ? this.level : 0];
     const width = Math.round(view.width * ratio), height = Math.round(view.height * ratio);
     if (this.gl.width !== width || this.gl.height !== height) Object.assign(this.gl, { width, height });
     const { strength = 1, cycle = false } = project.settings;
@@ -211,10 +211,10 @@ export class Stage {
         if (project.mask[place] < 77 || project.freeze[place] > 127) continue;
         const cell = Math.floor(y * motion.h / photo.height) * motion.w + Math.floor(x * motion.w / photo.width);
         const dx = motion.x[cell] * photo.width * view.scale, dy = motion.y[cell] * photo.width * view.scale;
-        const length = Math.hypot(dx, dy);
+        const length = Math.hypot(dx, dy), at = view.toScreen(x, y);
+        if (motion.ripple[cell] > 127) { waves(ink, at.x, at.y, colourOf(KIND_NAMES[motion.kinds[cell]])); continue; }
         if (length < 0.02 * SPACING) continue;
         const drawn = Math.min(0.85 * SPACING, Math.max(0.35 * SPACING, 0.5 * length)) / length / 2;
-        const at = view.toScreen(x, y);
         arrow(ink, at.x - dx * drawn, at.y - dy * drawn, at.x + dx * drawn, at.y + dy * drawn, 5, 1.5,
           colourOf(KIND_NAMES[motion.kinds[cell]]));
       }
@@ -300,6 +300,20 @@ function arrow(ink, x0, y0, x1, y1, head, width, colour) {
     ink.moveTo(x1, y1);
     ink.lineTo(x1 - head * Math.cos(angle + side * 0.5), y1 - head * Math.sin(angle + side * 0.5));
   }
+  outlined(ink, colour, width);
+}
+
+// Waves to and fro, instead of a flow.
+function waves(ink, x, y, colour) {
+  ink.beginPath();
+  for (const dy of [-3, 3]) {
+    ink.moveTo(x - 9, y + dy);
+    ink.bezierCurveTo(x - 3, y + dy - 6, x + 3, y + dy + 6, x + 9, y + dy);
+  }
+  outlined(ink, colour, 1.5);
+}
+
+function outlined(ink, colour, width) {
   for (const [style, wide] of [['rgb(0 0 0 / 0.6)', width + 2], [colour, width]]) {
     ink.strokeStyle = style;
     ink.lineWidth = wide;

@@ -181,6 +181,7 @@ export class Project extends EventTarget {
 
   // Send what is unsaved, one request after the other; then the motion, if it has changed.
   flush() {
+    if (!this.saving && !this.unsaved.size) return Promise.resolve();
     this.saving ??= this.sendAll().finally(() => { this.saving = null; if (this.unsaved.size && !this.failed) this.flush(); });
     return this.saving;
   }

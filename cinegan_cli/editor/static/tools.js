@@ -9,7 +9,7 @@ export const OPTIONS = { size: 60, soft: 0.5, speed: 1, snap: false, tolerance: 
 export function makeTools(project, view, stage) {
   const brush = (plane, value) => painter(project, view, stage, plane, value);
   return {
-    hand: { label: 'Move the view', key: 'h', icon: 'hand', cursor: 'grab', ...panner(view) },
+    hand: { label: 'Hand: move the view', key: 'h', icon: 'hand', cursor: 'grab', ...panner(view) },
     brush: { label: 'Brush: let it move', key: 'm', icon: 'brush', options: ['size', 'soft', 'speed', 'snap'],
       ...brush('mask', () => Math.round(255 * OPTIONS.speed)) },
     eraser: { label: 'Eraser: let it stand still', key: 'e', icon: 'eraser', options: ['size', 'soft', 'snap'],
