@@ -41,14 +41,6 @@ SHARED = {"", "config", "sections", "errors", "types", "files", "photos", "claim
 # Inner files that stand apart from their room's face: what `--help` needs without torch, and the systems' protocol.
 PUBLIC = {"training.settings", "training.deeplandscape_settings", "evaluate.settings", "systems.base"}
 FACELESS = {"nn", "ops", "cli", "editor", "training.tasks", "evaluate", "models.formats"}  # every module is public
-    "nn",
-    "ops",
-    "cli",
-    "editor",
-    "training.tasks",
-    "evaluate",
-    "models.formats",
-}  # each module of these is public
 HEAVY = {"torch", "cv2", "numpy", "PIL", "rich", "safetensors", "imageio_ffmpeg"}
 
 
