@@ -64,7 +64,11 @@ def test_sdist_holds_what_a_build_needs(tree: Path) -> None:
     wanted = {f"csrc/{path.name}" for path in (ROOT / "csrc").iterdir()}
     weights = tree / "cinegan_cli" / "weights"
     wanted |= {f"cinegan_cli/weights/{path.name}" for path in weights.glob("*.safetensors")}
-    assert wanted | {"setup.py", "pyproject.toml", "cinegan_cli/stages/look/looks.toml"} <= names
+    assert (
+        wanted
+        | {"setup.py", "pyproject.toml", "cinegan_cli/stages/look/looks.toml", "cinegan_cli/editor/static/index.html"}
+        <= names
+    )
     assert not [name for name in names if name.startswith("tests")]
 
 
@@ -75,7 +79,11 @@ def test_wheel_without_a_compiler(tree: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(archive) as wheel:
         names = wheel.namelist()
         wheel.extractall(tmp_path / "installed")
-    assert {"cinegan_cli/py.typed", "cinegan_cli/stages/look/looks.toml"} <= set(names)
+    assert {
+        "cinegan_cli/py.typed",
+        "cinegan_cli/stages/look/looks.toml",
+        "cinegan_cli/editor/static/index.html",
+    } <= set(names)
     assert not [name for name in names if name.endswith((".so", ".pyd")) or name.startswith(("tests", "csrc"))]
     code = (
         "import warnings, torch; warnings.simplefilter('always'); from cinegan_cli.ops import backend_info, splat\n"

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from cinegan_cli.errors import UsageError
-
 
 @click.command()
 @click.argument("path", metavar="[PHOTO|PROJECT]", required=False, type=click.Path(path_type=Path))
@@ -23,12 +21,7 @@ def edit(path: Path | None, port: int, host: str, token: str | None, browser: bo
     Paint what moves, draw arrows, choose a look, see it at once, export. All is saved as you go; Ctrl-C ends it. A
     folder with photo, mask and motion, and files of labelme, can be opened too.
     """
-    try:
-        from cinegan_cli.editor.serve import serve
-    except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn", "anyio"):
-            raise
-        raise UsageError(f'the editor needs {error.name}; run pip install "cinegan[edit]"') from error
+    from cinegan_cli.editor import serve
 
     def ready(address: str) -> None:
         click.echo(address)

@@ -192,11 +192,11 @@ def _painting(editor: Editor) -> None:
     editor.settle()
     assert editor.state()["hand"]["mask"]
     assert editor.mask()[spot] == 0
-    assert (editor.mask()[height // 4 :] == before[height // 4 :]).all()
+    np.testing.assert_array_equal(editor.mask()[height // 4 :], before[height // 4 :])
     page.keyboard.press("Control+z")
     editor.settle()
     assert not editor.state()["hand"]["mask"]
-    assert (editor.mask() == before).all()
+    np.testing.assert_array_equal(editor.mask(), before)
     page.keyboard.press("Control+Shift+z")
     editor.settle()
     assert editor.mask()[spot] == 0
@@ -325,7 +325,7 @@ def test_nothing_is_lost_when_the_server_is_killed(editor: Editor) -> None:
     after = editor.state()
     assert after["arrows"][0] == before["arrows"][0]
     assert len(after["arrows"]) == 2
-    assert (editor.mask() == mask).all()
+    np.testing.assert_array_equal(editor.mask(), mask)
     assert editor.page.locator("#marks [data-part=arrows]").count() == 2
 
 

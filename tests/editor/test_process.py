@@ -168,8 +168,9 @@ def test_what_cannot_be_served_is_one_line(arguments: str, status: int, capfd: A
 def test_without_its_extra_it_says_what_to_install(capfd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.small_scene import invoke
 
-    for name in ("cinegan_cli.editor.serve", "cinegan_cli.editor.app"):
+    for name in ("cinegan_cli.editor.serving", "cinegan_cli.editor.app"):
         monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.delattr("cinegan_cli.editor.serving", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     outcome = invoke("edit --no-browser", capfd)
     assert outcome.status == ExitStatus.USAGE

@@ -37,6 +37,7 @@ export function bindExport(project, jobs) {
   };
   const estimate = () => {
     clearTimeout(timer);
+    $('estimate').textContent = 'estimating …';
     timer = setTimeout(async () => {
       try {
         await project.flush();

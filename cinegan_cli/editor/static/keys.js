@@ -1,5 +1,7 @@
 // Every key. On the photo the arrow keys move a pointer, and Enter presses and releases the tool.
 
+import { said } from './words.js';
+
 const STEP = 12, FINE = 2; // css px
 
 export const KEYS = [
@@ -38,7 +40,7 @@ function pointed(event, stage, view) {
     const y = Math.min(view.photo.height - 1, Math.max(0, at.y + way[1] * step));
     stage.show({ pointer: { x, y } });
     if (stage.pressed) stage.tool.move?.(point({ x, y }));
-    else stage.project.tell('say', stage.said({ x, y }));
+    else stage.project.tell('say', said(stage.motion, stage.project, { x, y }));
   } else if (event.key === 'Escape') {
     if (stage.pressed) stage.tool.cancel?.();
     stage.show({ pressed: false, pointer: null });

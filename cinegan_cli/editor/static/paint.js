@@ -86,7 +86,7 @@ export class Stroke {
   undo() { this.plane.set(this.before); }
 }
 
-export function joined(a, b) {
+function joined(a, b) {
   if (!a || !b) return a ?? b;
   const x = Math.min(a.x, b.x), y = Math.min(a.y, b.y);
   return { x, y, width: Math.max(a.x + a.width, b.x + b.width) - x, height: Math.max(a.y + a.height, b.y + b.height) - y };

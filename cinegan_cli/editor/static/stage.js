@@ -2,15 +2,15 @@
 
 import { call } from './state.js';
 import { decodeMotion, prepareField } from './field.js';
-import { colourOf, KIND_NAMES } from './kinds.js';
 import { Marks } from './marks.js';
+import { drawOverlay } from './overlay.js';
 import { Preview } from './preview.js';
-import { OPTIONS } from './tools.js';
+import { legendRows } from './words.js';
 
 const QUALITIES = [1, 0.75, 0.5, 0.35]; // canvas px per screen px: less where a frame takes too long
 const SLOW = 28, FAST = 14; // ms a frame
-const SPACING = 46, REFILL = 160; // css px between arrows; ms between two fillings of the layer while one paints
-const MOST_TILE = 2400; // px of the full-size part in sight
+const REFILL = 160; // ms between two fillings of the layer while one paints
+const MOST_TILE = 2048 * 2048; // px of the full-size part in sight that the server gives
 
 export class Stage {
   constructor(project, view, parts) {
@@ -52,10 +52,9 @@ export class Stage {
     if (!preview) return;
     preview.setPlane(name, project[name], box);
     const now = performance.now();
-    if (!box || over || now - (this.refilled ?? 0) > REFILL + 8 * (this.refillTook ?? 0)) {
+    if (!box || over || (now - (this.refilled ?? 0) > REFILL && !preview.software)) {
       preview.refill();
-      this.refilled = performance.now();
-      this.refillTook = this.refilled - now;
+      this.refilled = now;
     }
     this.stale = true;
   }
@@ -64,7 +63,7 @@ export class Stage {
     this.motion = decodeMotion(buffer);
     this.motionSpeed = this.project.settings.speed ?? 1;
     this.fieldOf();
-    this.showLegend();
+    this.legend.replaceChildren(...legendRows(this.motion, this.project));
     this.view.element.dataset.motion = this.project.state.version; // of the version that is shown
   }
 
@@ -131,7 +130,7 @@ export class Stage {
 
   drawMarks() {
     this.overlaid = true;
-    this.drawOverlay();
+    drawOverlay(this);
     this.marks.draw();
   }
 
@@ -174,7 +173,7 @@ export class Stage {
     const a = view.toPhoto(0, 0), b = view.toPhoto(view.width, view.height);
     const x = Math.max(0, Math.floor(a.x)), y = Math.max(0, Math.floor(a.y));
     const width = Math.min(photo.width, Math.ceil(b.x)) - x, height = Math.min(photo.height, Math.ceil(b.y)) - y;
-    if (width < 2 || height < 2 || Math.max(width, height) > MOST_TILE * 1.6) return;
+    if (width < 2 || height < 2 || width * height > MOST_TILE) return;
     const key = [x, y, width, height].join(',');
     if (this.tileKey === key && preview.tile) return;
     this.tileKey = key;
@@ -184,167 +183,4 @@ export class Stage {
     preview.setTile(bitmap, { x: x / photo.width, y: y / photo.height, width: width / photo.width, height: height / photo.height });
     this.stale = true;
   }
-
-  drawOverlay() {
-    const { view, overlay } = this, ratio = devicePixelRatio;
-    const width = Math.round(view.width * ratio), height = Math.round(view.height * ratio);
-    if (overlay.width !== width || overlay.height !== height) Object.assign(overlay, { width, height });
-    const ink = overlay.getContext('2d');
-    ink.setTransform(ratio, 0, 0, ratio, 0, 0);
-    ink.clearRect(0, 0, view.width, view.height);
-    if (this.flow && this.motion && !this.before) this.drawFlow(ink);
-    if (this.drawn) this.drawDrag(ink, this.drawn);
-    if (view.cursor && this.tool?.brush) ring(ink, view.cursor, OPTIONS.size / 2 * view.cursor.pressure);
-    if (this.pointer) cross(ink, this.view.toScreen(this.pointer.x, this.pointer.y));
-  }
-
-  // Arrows of half a second's travel, within limits, in the colours of kinds.
-  drawFlow(ink) {
-    const { view, motion, project } = this, { photo } = project.state, { work } = photo;
-    ink.lineCap = ink.lineJoin = 'round';
-    const spacing = SPACING / view.scale;
-    const a = view.toPhoto(0, 0), b = view.toPhoto(view.width, view.height);
-    const first = (edge) => (Math.floor(Math.max(0, edge) / spacing) + 0.5) * spacing;
-    for (let y = first(a.y); y < Math.min(photo.height, b.y); y += spacing) {
-      for (let x = first(a.x); x < Math.min(photo.width, b.x); x += spacing) {
-        const place = Math.floor(y * work.height / photo.height) * work.width + Math.floor(x * work.width / photo.width);
-        if (project.mask[place] < 77 || project.freeze[place] > 127) continue;
-        const cell = Math.floor(y * motion.h / photo.height) * motion.w + Math.floor(x * motion.w / photo.width);
-        const dx = motion.x[cell] * photo.width * view.scale, dy = motion.y[cell] * photo.width * view.scale;
-        const length = Math.hypot(dx, dy), at = view.toScreen(x, y);
-        if (motion.ripple[cell] > 127) { waves(ink, at.x, at.y, colourOf(KIND_NAMES[motion.kinds[cell]])); continue; }
-        if (length < 0.02 * SPACING) continue;
-        const drawn = Math.min(0.85 * SPACING, Math.max(0.35 * SPACING, 0.5 * length)) / length / 2;
-        arrow(ink, at.x - dx * drawn, at.y - dy * drawn, at.x + dx * drawn, at.y + dy * drawn, 5, 1.5,
-          colourOf(KIND_NAMES[motion.kinds[cell]]));
-      }
-    }
-  }
-
-  drawDrag(ink, [x0, y0, x1, y1]) {
-    const a = this.view.toScreen(x0, y0), b = this.view.toScreen(x1, y1);
-    ink.lineCap = ink.lineJoin = 'round';
-    arrow(ink, a.x, a.y, b.x, b.y, 12, 3.5, '#ffd54a');
-    const share = 100 * Math.hypot(x1 - x0, y1 - y0) / this.project.state.photo.width;
-    label(ink, `${share.toFixed(1)} % of the width a second`, b.x + 14, b.y - 14);
-  }
-
-  // Which kinds move, in their colours, with their median speed.
-  showLegend() {
-    const { motion, project } = this, { work } = project, speeds = new Map();
-    for (let y = 0, i = 0; y < motion.h; y++) {
-      for (let x = 0; x < motion.w; x++, i++) {
-        const place = Math.floor((y + 0.5) * work.height / motion.h) * work.width + Math.floor((x + 0.5) * work.width / motion.w);
-        if (!motion.kinds[i] || project.mask[place] < 77) continue;
-        if (!speeds.has(motion.kinds[i])) speeds.set(motion.kinds[i], []);
-        speeds.get(motion.kinds[i]).push(Math.hypot(motion.x[i], motion.y[i]));
-      }
-    }
-    const rows = [...speeds].filter(([, list]) => list.length > 0.002 * motion.w * motion.h).map(([kind, list]) => {
-      const row = document.createElement('li'), chip = document.createElement('i');
-      chip.style.background = colourOf(KIND_NAMES[kind]);
-      const median = list.sort((a, b) => a - b)[list.length >> 1];
-      row.append(chip, `${KIND_NAMES[kind]} `, Object.assign(document.createElement('small'),
-        { textContent: `${(100 * median).toFixed(1)} %/s` }));
-      return row;
-    });
-    this.legend.replaceChildren(...rows);
-  }
-
-  // What the motion says about a place of the photo, in words.
-  said({ x, y }) {
-    const { motion, project } = this, { photo, work } = project.state.photo ? { photo: project.state.photo, work: project.work } : {};
-    if (!motion) return '';
-    const place = Math.floor(y * work.height / photo.height) * work.width + Math.floor(x * work.width / photo.width);
-    if (!(project.mask[place] > 20)) return 'stands still';
-    const cell = Math.floor(y * motion.h / photo.height) * motion.w + Math.floor(x * motion.w / photo.width);
-    const speed = 100 * Math.hypot(motion.x[cell], motion.y[cell]), cycles = motion.cycles[cell];
-    const times = cycles === 1 ? 'one cycle' : `${cycles} cycles`;
-    return `${KIND_NAMES[motion.kinds[cell]] ?? 'moves'}, ${speed.toFixed(1)} % of the width a second, ${times}`;
-  }
-
-  // Ask what is at a place of the photo.
-  askKind(point) {
-    const { project, kindMenu } = this, { width, height } = project.state.photo;
-    if (point.x < 0 || point.y < 0 || point.x >= width || point.y >= height) return;
-    const at = [point.x, point.y].map((v) => Math.round(10 * v) / 10);
-    const choose = (kind) => {
-      kindMenu.hidden = true;
-      project.edit('kinds', [...project.state.kinds, { kind, at }], 'kind');
-      this.view.element.focus();
-    };
-    const title = Object.assign(document.createElement('p'), { textContent: `Here: ${this.said(point)}` });
-    const items = project.state.kinds_known.map((kind) => {
-      const item = document.createElement('button'), chip = document.createElement('i');
-      chip.style.background = colourOf(kind);
-      item.append(chip, kind);
-      item.setAttribute('role', 'menuitem');
-      item.onclick = () => choose(kind);
-      return item;
-    });
-    kindMenu.replaceChildren(title, ...items);
-    kindMenu.hidden = false;
-    const room = kindMenu.parentElement;
-    kindMenu.style.left = `${Math.max(4, Math.min(point.sx, room.clientWidth - kindMenu.offsetWidth - 8))}px`;
-    kindMenu.style.top = `${Math.max(4, Math.min(point.sy, room.clientHeight - kindMenu.offsetHeight - 8))}px`;
-    items[0].focus();
-  }
-}
-
-function arrow(ink, x0, y0, x1, y1, head, width, colour) {
-  const angle = Math.atan2(y1 - y0, x1 - x0);
-  ink.beginPath();
-  ink.moveTo(x0, y0);
-  ink.lineTo(x1, y1);
-  for (const side of [-1, 1]) {
-    ink.moveTo(x1, y1);
-    ink.lineTo(x1 - head * Math.cos(angle + side * 0.5), y1 - head * Math.sin(angle + side * 0.5));
-  }
-  outlined(ink, colour, width);
-}
-
-// Waves to and fro, instead of a flow.
-function waves(ink, x, y, colour) {
-  ink.beginPath();
-  for (const dy of [-3, 3]) {
-    ink.moveTo(x - 9, y + dy);
-    ink.bezierCurveTo(x - 3, y + dy - 6, x + 3, y + dy + 6, x + 9, y + dy);
-  }
-  outlined(ink, colour, 1.5);
-}
-
-function outlined(ink, colour, width) {
-  for (const [style, wide] of [['rgb(0 0 0 / 0.6)', width + 2], [colour, width]]) {
-    ink.strokeStyle = style;
-    ink.lineWidth = wide;
-    ink.stroke();
-  }
-}
-
-function ring(ink, { sx, sy }, radius) {
-  for (const [style, wide] of [['rgb(0 0 0 / 0.7)', 3], ['#fff', 1.5]]) {
-    ink.strokeStyle = style;
-    ink.lineWidth = wide;
-    ink.beginPath();
-    ink.arc(sx, sy, Math.max(1, radius), 0, 2 * Math.PI);
-    ink.stroke();
-  }
-}
-
-function cross(ink, { x, y }) {
-  for (const [style, wide] of [['#000', 4], ['#fff', 2]]) {
-    ink.strokeStyle = style;
-    ink.lineWidth = wide;
-    ink.beginPath();
-    ink.moveTo(x - 12, y); ink.lineTo(x + 12, y); ink.moveTo(x, y - 12); ink.lineTo(x, y + 12);
-    ink.stroke();
-  }
-}
-
-function label(ink, text, x, y) {
-  ink.font = '600 12px system-ui, sans-serif';
-  ink.fillStyle = 'rgb(0 0 0 / 0.7)';
-  ink.fillRect(x - 5, y - 13, ink.measureText(text).width + 10, 19);
-  ink.fillStyle = '#fff';
-  ink.fillText(text, x, y);
 }

@@ -1,6 +1,7 @@
 // What a pointer does to the project. A tool has a name, a key, an icon, and down, move, up, cancel, hover, wheel.
 
-import { joined, Stroke } from './paint.js';
+import { Stroke } from './paint.js';
+import { askKind } from './words.js';
 
 const LEAST_DRAG = 4; // css px: shorter drags are clicks
 
@@ -18,7 +19,7 @@ export function makeTools(project, view, stage) {
       ...brush('freeze', () => (OPTIONS.thaw ? 0 : 255)) },
     arrow: { label: 'Arrow: it flows this way, so fast', key: 'a', icon: 'arrow', ...drawer(project, view, stage) },
     anchor: { label: 'Anchor: this point stays', key: 'n', icon: 'anchor', ...pinner(project, stage) },
-    kind: { label: 'Kind: say what this is', key: 'k', icon: 'kind', ...namer(view, stage) },
+    kind: { label: 'Kind: say what this is', key: 'k', icon: 'kind', ...namer(stage) },
   };
 }
 
@@ -89,8 +90,8 @@ function pinner(project, stage) {
   return { up(p) { project.edit('anchors', [...project.state.anchors, inside(project, p)], 'anchor'); stage.show({}); } };
 }
 
-function namer(view, stage) {
-  return { up(p) { stage.askKind(p); } };
+function namer(stage) {
+  return { up(p) { askKind(p, stage); } };
 }
 
 function inside(project, { x, y }) {
@@ -98,5 +99,3 @@ function inside(project, { x, y }) {
   const round = (v, most) => Math.round(10 * Math.min(most - 1, Math.max(0, v))) / 10;
   return [round(x, width), round(y, height)];
 }
-
-export { inside, joined };
