@@ -65,8 +65,8 @@ def row_of(direction: str, speed: dl.Speed, count: int, draw: dict, paint) -> tu
     frames = [mover(n) for n in range(count + 1)]
     std = torch.stack([torch.stack([level.std() for level in frame]) for frame in frames])
     moved = steps(frames)
-    smooth = [torch.nn.functional.interpolate(m, (128, 128), mode="bicubic") for m in (maps[SHOWN],)]
-    between = dl.HomographyMover(smooth, shifts, HORIZON)(25)[0][0, 0].diff(dim=0).square().mean(1).sqrt()
+    large = F.interpolate(maps[SHOWN], (128, 128), mode="bicubic")
+    between = dl.HomographyMover([large], shifts, HORIZON)(25)[0][0, 0].diff(dim=0).square().mean(1).sqrt()
     middle = slice(round(128 * HORIZON) - 6, round(128 * HORIZON) + 6)
     loop = steps([dl.loop_maps(mover, t, 100) for t in range(101)])
     figures = [
@@ -76,10 +76,9 @@ def row_of(direction: str, speed: dl.Speed, count: int, draw: dict, paint) -> tu
         float(loop.max() / loop.median()),
     ]
     tiles = [tile(grey(frames[n][SHOWN]), f"{direction} {n}") for n in TIMES]
-    large = F.interpolate(maps[SHOWN], (128, 128), mode="bicubic")
     tiles.append(tile(dl.warp(large, shifts, HORIZON, TIMES[-1])[0] * 0.25 + 0.5, "release"))
-    painted = [paint(frames[n]) for n in range(100)]
-    tiles += [tile(painted[n], str(n)) for n in TIMES]
+    tiles += [tile(paint(frames[n]), str(n)) for n in TIMES]
+    painted = [paint(frames[n]) for n in range(0, 100, 2)]
     slices = torch.stack([picture[:, :, picture.shape[2] // 2] for picture in painted], -1)
     tiles.append(tile(slices, "column, time"))
     return np.hstack(tiles), figures

@@ -91,6 +91,7 @@ class Server:
         self.jobs = Jobs(run, tell=lambda job: self.events.send("job", job.as_dict()))
         self._uploading = asyncio.Lock()
         self._estimating = asyncio.Semaphore(1)
+        self._looking: asyncio.Task[None] | None = None
         self._waiting = 0
         self._working = Working()
 
@@ -125,6 +126,7 @@ class Server:
                 await self._do(self.desk.open_upload, file, request.query_params.get("name", ""))
             finally:
                 file.unlink(missing_ok=True)
+        self._looking = asyncio.create_task(self._do(self.desk.look))
         return await self.state(request)
 
     async def title(self, request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock, RLock
@@ -17,13 +18,13 @@ from cinegan_cli.editor.opening import latest, open_data, open_path
 from cinegan_cli.editor.picture import Found, Picture, encoded
 from cinegan_cli.editor.project import FREEZE, MASK, Project, all_settings, clean_title, edited, save_file
 from cinegan_cli.editor.renders import FORMATS
-from cinegan_cli.errors import InputError, UsageError
+from cinegan_cli.errors import CineganError, InputError, UsageError
 from cinegan_cli.session import Session
 from cinegan_cli.stages.look import LOOKS
 from cinegan_cli.stages.mask import WEIGHTS, read_seers
 from cinegan_cli.stages.photo import read_grey
 from cinegan_cli.systems import choose_system
-from cinegan_cli.types import KINDS
+from cinegan_cli.types import KINDS, Photo
 
 HANDS = {"mask": MASK, "freeze": FREEZE}
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
@@ -82,7 +83,19 @@ class Desk:
 
     def open_upload(self, file: Path, name: str) -> None:
         """Open an uploaded photo or project as a new project. Raises InputError; what was open then stays so."""
-        self._take(open_data(file, clean_title(name, "photo"), self.projects))
+        read: list[Picture] = []
+
+        def reading(data: bytes, name: str) -> Photo:
+            read.append(Picture(data, name, self.session))
+            return read[-1].photo
+
+        project = open_data(file, clean_title(name, "photo"), self.projects, reading)
+        self._take(project, read[-1])
+
+    def look(self) -> None:
+        """Find the motion before anybody asks."""
+        with suppress(CineganError):
+            self.found()
 
     def edit(self, values: object) -> int:
         """Replace parts of the project (see `project.edited`); the new version. Raises UsageError."""
@@ -192,9 +205,8 @@ class Desk:
             return data
         return opened.picture.painted(path, option)
 
-    def _take(self, project: Project) -> None:
-        data = project.photo_path.read_bytes()
-        picture = Picture(data, project.name, self.session)
+    def _take(self, project: Project, picture: Picture | None = None) -> None:
+        picture = picture or Picture(project.photo_path.read_bytes(), project.name, self.session)
         project = edited(project, {"arrows": project.arrows, "anchors": project.anchors}, picture.size)
         with self._lock:
             self._open = Open(project, picture)

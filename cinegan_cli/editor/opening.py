@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -73,18 +73,25 @@ def open_path(path: Path, projects: Path) -> Project:
     return _from_photo(path, companions, projects, again=True)
 
 
-def open_data(path: Path, title: str, projects: Path) -> Project:
-    """A new project of an uploaded file, a photo or a project's zip. Raises InputError."""
+def _read(data: bytes, name: str) -> Photo:
+    return read_photo(data, PhotoConfig(max_side=WORK_SIDE))
+
+
+Read = Callable[[bytes, str], Photo]
+
+
+def open_data(path: Path, title: str, projects: Path, read: Read = _read) -> Project:
+    """A new project of an uploaded file, a photo or a project's zip; `read` decodes its photo. Raises InputError."""
     try:
         with path.open("rb") as file:
             zipped = file.read(len(ZIP_HEAD)) == ZIP_HEAD
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}; check the name") from error
     if not zipped:
-        return _from_photo(path, {}, projects, name=title)
+        return _from_photo(path, {}, projects, name=title, read=read)
     with _new_folder(projects) as folder:
         project = unpack(path, folder)
-        read_photo(project.photo_path.read_bytes(), PhotoConfig(max_side=WORK_SIDE))
+        read(project.photo_path.read_bytes(), project.name)
         return _placed(project, projects)
 
 
@@ -103,7 +110,13 @@ def _readable(folder: Path) -> Project | None:
 
 
 def _from_photo(
-    path: Path, companions: dict[str, Path], projects: Path, *, name: str | None = None, again: bool = False
+    path: Path,
+    companions: dict[str, Path],
+    projects: Path,
+    *,
+    name: str | None = None,
+    again: bool = False,
+    read: Read = _read,
 ) -> Project:
     """A project of a photo and of files that go with it; with `again`, the one that it became before."""
     try:
@@ -116,7 +129,7 @@ def _from_photo(
         before = [p for p in projects.glob(f"*-{digest}*/{FILE}") if is_project(p.parent)]
         if before:
             return read_project(max(before, key=lambda p: p.stat().st_mtime).parent)
-    photo = read_photo(data, PhotoConfig(max_side=WORK_SIDE))
+    photo = read(data, name)
     with _new_folder(projects) as folder:
         file = "photo" + ending_of(data)
         save_file(folder / file, data)

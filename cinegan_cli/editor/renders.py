@@ -28,7 +28,9 @@ EXPORT_OPTIONS = ("preset", "quality", "max_side", "fps", "seconds", "codec", "m
 PREVIEWS, PREVIEW_SIDE, PREVIEW_RATE = ".preview", 480, 15.0
 FRAMES_FOLDER, FRAME = "frames", "%04d.png"
 SAMPLE, SHORT = 12, 4  # frames rendered for an estimate, and those whose size tells what the first frame takes
-GROWTH = 0.85  # power of the number of pixels with which files grow
+FILE_GROWTH = 0.85  # power of the number of pixels with which files grow
+FRAME_GROWTH = 1.4  # a megapixel: how much longer than a small frame one takes, measured up to 2.3 megapixels
+READING = 0.5  # seconds a megapixel: reading the photo, and the stages that work on all of it
 
 
 @dataclass(frozen=True)
@@ -136,26 +138,23 @@ def preview(project: Project, picture: Picture, config: Config, session: Session
 def estimate(project: Project, picture: Picture, config: Config, session: Session) -> Estimate:
     """From a dozen frames of the loop, small, rendered and encoded here and now."""
     whole = read_photo(project.photo_path, config.photo, limit=size_limit(config)).size
-    began = time.perf_counter()
     small = replace(config, photo=replace(config.photo, max_side=min(PREVIEW_SIDE, max(whole))))
-    scene = prepare(project.photo_path, small, session, sight=_sight(picture, small))
+    sight = _sight(picture, small)
+    began = time.perf_counter()
+    scene = prepare(project.photo_path, small, session, sight=sight)
     prepared = time.perf_counter()
     frames = list(islice(render(scene, small, session), SAMPLE))
-    rendered = time.perf_counter()
-    sizes = [_encoded_size(frames[:count], small) for count in (SHORT, len(frames))]
-    encoded = time.perf_counter()
-    count = config.render.frames
-    ratio = whole[0] * whole[1] / (scene.photo.size[0] * scene.photo.size[1])
-    a_frame = (rendered - prepared + (encoded - rendered) * len(frames) / (len(frames) + SHORT)) / len(frames)
-    later = max(0.0, (sizes[1] - sizes[0]) / max(1, len(frames) - SHORT))
-    size = ratio**GROWTH * (max(0.0, sizes[0] - SHORT * later) + later * count) * config.video.repeat
-    limit = config.video.max_bytes
-    return Estimate(
-        round((prepared - began) * max(1.0, ratio**0.5) + a_frame * ratio * count, 1),
-        round(size) if limit is None else min(round(size), parse_bytes(limit) or 0),
-        *whole,
-        count,
-    )
+    a_frame = (time.perf_counter() - prepared) / len(frames)
+    (short, soon), (long, later) = (_encoded(frames[:count], small) for count in (SHORT, len(frames)))
+    more = max(1, len(frames) - SHORT)
+    megapixels, shown = (width * height / 1e6 for width, height in (whole, scene.photo.size))
+    ratio, count = megapixels / shown, config.render.frames
+    a_frame = max(a_frame * (1 + FRAME_GROWTH * (megapixels - shown)), max(0.0, later - soon) / more * ratio)
+    each = max(0.0, (long - short) / more)
+    size = round(ratio**FILE_GROWTH * (max(0.0, short - SHORT * each) + each * count) * config.video.repeat)
+    limit = parse_bytes(config.video.max_bytes)
+    seconds = prepared - began + READING * megapixels + a_frame * count
+    return Estimate(round(seconds, 1), size if limit is None else min(size, limit), *whole, count)
 
 
 def _held(config: Config) -> Config:
@@ -166,15 +165,16 @@ def _held(config: Config) -> Config:
     return replace(config, mask=replace(config.mask, mask=mask, freeze=freeze))
 
 
-def _encoded_size(frames: list[Any], config: Config) -> int:
-    """Bytes of a loop of these frames."""
+def _encoded(frames: list[Any], config: Config) -> tuple[int, float]:
+    """Bytes of a loop of these frames, and the seconds that its encoding took."""
     (out,) = config.video.out
     height, width = frames[0].shape[:2]
     with temporary_folder("cinegan-") as folder:
         place = folder / (FRAME if out.name == FRAME else f"sample{out.suffix}")
         video = replace(config.video, out=(place,), max_bytes=None, repeat=1)
+        began = time.perf_counter()
         written = write_loop(frames, size=(width, height), fps=config.render.fps, count=len(frames), config=video)
-    return written[0].bytes
+        return written[0].bytes, time.perf_counter() - began
 
 
 def _counted(frames: Any, count: int, session: Session) -> Any:

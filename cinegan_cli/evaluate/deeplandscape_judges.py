@@ -77,9 +77,7 @@ class LandscapeJudges:
                 pair = ((x[None] + 1) / 2 if self.as_released else x[None] for x in (made, wanted))
                 figures["lpips"] = float(self.lpips(*pair, weight))
             elif self.lpips is None and self.stand_in is not None and side >= LEAST_LITE:
-                share = 1.0 if weight is None else float(weight.mean())
-                seen = self.stand_in(made[None] * 2 - 1, wanted[None] * 2 - 1)
-                figures["features"] = float(seen.mean()) / share  # nothing differs elsewhere
+                figures["features"] = _feature_distance(self.stand_in, made, wanted, weight)
         return figures
 
     def _ssim(self, made: Tensor, wanted: Tensor, weight: Tensor | None) -> float:
@@ -103,6 +101,18 @@ class LandscapeJudges:
         if min(len(made), len(real)) < 2 or not made[0].shape[1]:
             return {}
         return {"fid" if self.inception is not None else "frechet": set_distance(made, real)}
+
+
+def _feature_distance(network: Perceptual, made: Tensor, wanted: Tensor, weight: Tensor | None) -> float:
+    """The mean of the layers of the EfficientNet-Lite encoder, each a mean over the places that count."""
+    layers = []
+    for a, b in zip(*(network.activations(picture[None] * 2 - 1) for picture in (made, wanted)), strict=True):
+        apart = (a - b).abs().mean((0, 1))
+        if weight is not None:  # the encoder works on turned pictures
+            counted = F.interpolate(weight.flip((0, 1))[None, None], apart.shape, mode="area")[0, 0]
+            apart = apart * counted / counted.mean()
+        layers.append(float(apart.mean()))
+    return sum(layers) / len(layers)
 
 
 def set_distance(made: Sequence[Tensor], real: Sequence[Tensor]) -> float:

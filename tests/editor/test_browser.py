@@ -100,9 +100,8 @@ class Editor:
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Where a place of the photo, in shares of it, is on the page."""
-        at = self.run(
-            "({view, project}, p) => view.toScreen(p[0] * view.photo.width, p[1] * view.photo.height)", [x, y]
-        )
+        to_screen = "({view, project}, p) => view.toScreen(p[0] * view.photo.width, p[1] * view.photo.height)"
+        at = self.run(to_screen, [x, y])
         box = self.page.locator("#stage").bounding_box()
         return box["x"] + at["x"], box["y"] + at["y"]
 

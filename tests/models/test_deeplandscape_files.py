@@ -239,6 +239,10 @@ def one_noise(folder: Path) -> Path:
     return files.save(folder / "a.model", files.model_dict(g_running=state))
 
 
+def odd_name(folder: Path) -> Path:
+    return files.save(folder / "a.pth", {**files.lighting().state_dict(), "a\nb": torch.zeros(1)})
+
+
 def odd_channels(folder: Path) -> Path:
     state = files.generator().state_dict()
     state["generator.to_rgb.1.conv.weight_orig"] = torch.zeros(3, 11, 1, 1)
@@ -274,6 +278,7 @@ def evil_module_legacy(folder: Path) -> Path:
         (average_of_numbers, "without g_running"),
         (one_noise, "noise12.weight_orig is missing"),
         (odd_channels, "channels"),
+        (odd_name, "a\\nb"),
         (odd_encoder, "no multiple of 512"),
     ],
 )

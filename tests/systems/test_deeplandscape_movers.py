@@ -47,9 +47,9 @@ def test_noise_moves_evenly_and_stays_noise_for_200_frames(direction: str) -> No
     assert (moved[1:].amax(1) / moved[1:].median(1).values < 2).all()  # 4 px: too few cells to be even
 
 
-@pytest.mark.parametrize("direction", dl.CLOCK)
+@pytest.mark.parametrize("direction", ["1h", "3h", "6h", "12h"])
 def test_a_loop_closes_without_a_longer_step(direction: str) -> None:
-    maps, count = noise_maps(), 60
+    maps, count = noise_maps(), 48
     mover = dl.HomographyMover(maps, dl.wind(direction), HORIZON)
     frames = [dl.loop_maps(mover, frame, count) for frame in range(count + 1)]
     for first, last, own in zip(frames[0], frames[-1], maps, strict=True):

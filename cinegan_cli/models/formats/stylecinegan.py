@@ -59,6 +59,9 @@ def read_released(path: Path, wanted: str | None = None) -> tuple[Kind, dict[str
     if {"step", "modules", "optimisers"} <= loaded.keys():
         raise InputError(f"{path}: the checkpoint of a training run; give the file that the run wrote to its --out")
     state = network_in(path, loaded, wanted) if is_model(loaded) else _unwrapped(loaded)
+    for name in state:
+        if not name.isprintable():
+            raise InputError(f"{path}: damaged: a tensor has the name {name[:40]!a}; download it again")
     if is_nvidia(state):
         try:
             state = to_port(state)

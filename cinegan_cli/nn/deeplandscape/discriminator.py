@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -41,11 +39,13 @@ class Discriminator(nn.Module):
         first = self._first(images)
         x = self._block(first)(self._read(first, images))
         if alpha < 1 and first + 1 < self.levels:
-            smaller = F.avg_pool2d(images.flatten(0, -4), 2).unflatten(0, images.shape[:-3])
+            smaller = F.avg_pool2d(images.flatten(0, -4), 2)
+            smaller = smaller.reshape(*images.shape[:-3], *smaller.shape[1:])
             x = torch.lerp(self._read(first + 1, smaller), x, alpha)
         for k in range(first + 1, self.levels):
             x = self._block(k)(x)
-        return x.flatten(1)
+        read: Tensor = x.flatten(1)
+        return read
 
     def _first(self, images: Tensor) -> int:
         """Number of the block that takes pictures of this size."""
@@ -64,7 +64,7 @@ class Discriminator(nn.Module):
         return read.reshape(len(images), -1, *read.shape[2:])
 
     def _block(self, k: int) -> nn.Module:
-        return cast(nn.ModuleList, self.progression)[k]
+        return self.progression[k]
 
 
 class Discriminators(nn.Module):

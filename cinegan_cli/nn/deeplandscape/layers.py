@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -69,9 +70,11 @@ class Linear(nn.Module):
 class Conv(nn.Module):
     """Equalised convolution; keeps the size unless `padding` says other. [B, inputs, H, W] → [B, outputs, H, W]"""
 
-    def __init__(self, inputs: int, outputs: int, size: int, *, padding: int | None = None) -> None:
+    def __init__(self, inputs: int, outputs: int, size: int, *, padding: int | None = None, last: bool = False) -> None:
+        """`last`: channels come last in memory, as behind an `UpConv`."""
         super().__init__()
         self.conv = Scaled((outputs, inputs, size, size), inputs * size * size, bias=outputs)
+        self.conv.layout = torch.channels_last if last else torch.contiguous_format
         self.padding = size // 2 if padding is None else padding
 
     def forward(self, x: Tensor) -> Tensor:
@@ -134,7 +137,7 @@ class DoubledConv(nn.Sequential):
         super().__init__(Up(), Conv(inputs, outputs, 3), Blur(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        conv = self[1].conv
+        conv = cast(Conv, self[1]).conv
         made: Tensor = self[2](F.conv_transpose2d(x, conv.taps(x), conv.bias, stride=2, padding=1))
         return made
 

@@ -81,7 +81,7 @@ class _Level:
         """What comes from the start of the loop and from its end; `offsets` [2, 2, gh, gw], in px of their own grid."""
         places = [self.grid + _on_cells(way, self.maps) for way in (offsets if weight > 0 else offsets[:1])]
         sources = [Source(self.world.sample(place), place, share) for place in places]
-        yield from crossing(*sources, weight) if weight > 0 else sources
+        yield from crossing(sources[0], sources[1], weight) if weight > 0 else sources
 
     def finished(self, sources: list[Source]) -> Tensor:
         """What moves, mixed with what stays, with the mean and the std of the map."""

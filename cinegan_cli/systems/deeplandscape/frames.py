@@ -6,7 +6,7 @@ the photo, warped as every system's bands are; at t = 0 both add up to the photo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,6 +15,7 @@ from cinegan_cli.config import RenderConfig
 from cinegan_cli.nn.deeplandscape import Generator
 from cinegan_cli.stages.bands import pull_push, pyramid
 from cinegan_cli.stages.warp import warped_frames
+from cinegan_cli.systems.deeplandscape.codes import Codes
 from cinegan_cli.types import Motion
 
 MOST_CELLS = 12  # of the coarsest map, along the longer side: a 3:1 panorama; wider photos are squeezed into that
@@ -40,12 +41,10 @@ def enlarged(picture: Tensor, size: tuple[int, ...]) -> Tensor:
     return made[0]
 
 
-def painted(
-    generator: Generator, styles: Tensor, static: Sequence[Tensor], dynamic: Iterator[list[Tensor]]
-) -> Iterator[Tensor]:
-    """Yield the generator's picture [3, h, w] of every frame, in about [0, 1], from styles [T, N, 2, D] and maps."""
-    for w, maps in zip(styles, dynamic, strict=True):
-        yield generator.synthesize(w[None], static, maps)[0] * 0.5 + 0.5
+def painted(generator: Generator, codes: Codes, dynamic: Iterator[list[Tensor]]) -> Iterator[Tensor]:
+    """Yield the generator's picture [3, h, w] of every frame, in about [0, 1], with its dynamic maps."""
+    for maps in dynamic:
+        yield generator.synthesize(codes.w, codes.static, maps)[0] * 0.5 + 0.5
 
 
 def layer_frames(
@@ -58,8 +57,8 @@ def layer_frames(
     enlarge: Enlarge,
     *,
     kept: float = 1.0,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the two pictures [3, H, W] of every frame that add up to the moving layer: painted, and detail.
+) -> Iterator[Tensor]:
+    """Yield the moving layer [3, H, W] of every frame: what is painted, and the detail that rides along.
 
     `layer` [3, H, W] is that of frame 0; `kept` is the share of its finest texture that it has left.
 
@@ -70,8 +69,9 @@ def layer_frames(
     first = next(whole)
     detail = layer - first
     warped = warped_frames(detail, pyramid(detail), motion, region, render, kept=kept)
-    yield first, next(warped)
-    yield from zip(whole, warped, strict=True)
+    yield first + next(warped)
+    for picture, moved in zip(whole, warped, strict=True):
+        yield picture.add_(moved)
 
 
 def _behind(picture: Tensor, known: Tensor) -> Tensor:

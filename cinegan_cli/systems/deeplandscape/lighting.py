@@ -72,7 +72,7 @@ def light_path(A: Lighting, w: Tensor, keys: Sequence[Sequence[float]], times: S
     """
     table = _table(keys, w)
     knots = torch.cat([A(w[None], row[None, 1:4], float(row[4])) for row in table])
-    return spline(table[:, 0], knots, _times(times, w))
+    return spline(table[:, 0], knots, _times(times))
 
 
 def relit(
@@ -88,7 +88,7 @@ def relit(
     first = finest_levels(len(w))
     moving = w[first:].flatten(0, 1)  # [M, D]
     knots = torch.stack([_lit(A, moving, row) for row in table])  # [K, M, D]
-    path = spline(table[:, 0], knots.flatten(1), _times(times, w), closed=closed)
+    path = spline(table[:, 0], knots.flatten(1), _times(times), closed=closed)
     fixed = w[:first].expand(len(path), -1, -1, -1)
     return torch.cat((fixed, path.reshape(len(path), -1, *w.shape[1:])), 1)
 
@@ -106,8 +106,8 @@ def _table(keys: Sequence[Sequence[float]], w: Tensor) -> Tensor:
     return table
 
 
-def _times(times: Sequence[float] | Tensor, w: Tensor) -> Tensor:
-    return torch.as_tensor(times, dtype=torch.float64, device=w.device)
+def _times(times: Sequence[float] | Tensor) -> Tensor:
+    return torch.as_tensor(times, dtype=torch.float64)
 
 
 def spline(at: Tensor, values: Tensor, times: Tensor, *, closed: bool = False) -> Tensor:
@@ -116,7 +116,7 @@ def spline(at: Tensor, values: Tensor, times: Tensor, *, closed: bool = False) -
     Its slopes are 0 at either end; of a `closed` one they are equal there, as are its curvatures, and the last value
     must be the first. Differentiable in `values`.
     """
-    at, knots = at.double(), values.double()
+    at, knots, times = (given.cpu().double() for given in (at, values, times))  # not every device has float64
     slopes = _slopes(at, knots, closed)
     piece = (torch.searchsorted(at, times, right=True) - 1).clamp(0, len(at) - 2)
     width = (at[piece + 1] - at[piece])[:, None]
@@ -124,7 +124,7 @@ def spline(at: Tensor, values: Tensor, times: Tensor, *, closed: bool = False) -
     start, end = knots[piece], knots[piece + 1]
     out, into = slopes[piece] * width, slopes[piece + 1] * width
     made = start + x * (out + x * (3 * (end - start) - 2 * out - into + x * (2 * (start - end) + out + into)))
-    return made.to(values.dtype)
+    return made.to(values)
 
 
 def _slopes(at: Tensor, knots: Tensor, closed: bool) -> Tensor:

@@ -132,14 +132,15 @@ def _rows_of(own: Tensor, horizon: float, moving: Tensor) -> tuple[Tensor, Tenso
     Few cells say little; the map's own mean and deviation make up for them.
     """
     sky = sky_share(own.shape[2], horizon).to(own)[:, None]
-    found = [torch.zeros_like(own[..., :1])] * 2
-    whole = moments(own, moving)
+    mean = deviation = torch.zeros_like(own[..., :1])
+    usual, spread = moments(own, moving)
     for share in (sky, 1 - sky):
         its = moving * (share > 0.5)
-        cells = its.sum()
-        for i, (side, all_of_it) in enumerate(zip(moments(own, its), whole, strict=True)):
-            found[i] = found[i] + share * torch.lerp(all_of_it, side, cells / (cells + FEW))
-    return found[0], found[1]
+        trust = float(its.sum() / (its.sum() + FEW))
+        middle, width = moments(own, its)
+        mean = mean + share * torch.lerp(usual, middle, trust)
+        deviation = deviation + share * spread ** (1 - trust) * width**trust
+    return mean, deviation
 
 
 def _reach(sides: Sequence[Tensor], horizon: float) -> float:
@@ -196,7 +197,7 @@ class _Side:
     def source(self, matrix: Tensor, places: Tensor, life: int) -> Source:
         """What it adds to a map whose cells are at `places` [h, w, 2] (`_places`), taken through `matrix`."""
         size = places.new_tensor((places.shape[1], places.shape[0]))
-        rows = project(matrix.to(places.dtype), places[self.first : self.last])
+        rows = project(matrix.to(places), places[self.first : self.last])
         origins = torch.addcmul(size / 2 - 0.5, rows, size / 2)
         above, below = self.first, len(places) - self.last
         noise = F.pad(self.world.sample(origins), (0, 0, above, below))
@@ -212,8 +213,8 @@ def _sides(wide: Tensor, horizon: float) -> list[_Side | None]:
     share = sky_share(rows, horizon).to(wide)[:, None]
     last, first = int((share > 0).sum()), rows - int((share < 1).sum())
     beside, fresh = wide[:, :, :rows], wide[:, :, rows:]
-    above = torch.cat((beside[:, :, :last], fresh[:, :, : last + 1]), 2)
-    below = torch.cat((beside[:, :, first:], fresh[:, :, first:]), 2).roll(first, 2)
+    above = torch.cat((beside[:, :, :last], fresh[:, :, rows - last :]), 2)
+    below = torch.cat((beside[:, :, first:], fresh[:, :, : rows - first + 1]), 2).roll(first, 2)
     return [
         _Side(World.around(above), 0, last, share) if last else None,
         _Side(World.around(below), first, rows, 1 - share) if first < rows else None,
@@ -223,12 +224,12 @@ def _sides(wide: Tensor, horizon: float) -> list[_Side | None]:
 def continued(still: Tensor, seed: int, deviation: Tensor, known: Tensor) -> Tensor:
     """The `known` [h, w] cells of a map [B, 1, h, w] of mean 0 in seeded noise: [B, 1, 2 h + 1, 2 w + 1].
 
-    `deviation` [B, 1, h, 1] is that of the noise in each row; below the map it is that of its rows, from the top again.
+    `deviation` [B, 1, h, 1] is that of the noise in each row; below the map it is mirrored.
     """
     random = torch.Generator().manual_seed(seed)
     batch, _, height, width = still.shape
     wide = torch.randn(batch, 1, 2 * height + 1, 2 * width + 1, generator=random).to(still)
-    wide = wide * torch.cat((deviation, deviation, deviation[:, :, -1:]), 2)
+    wide = wide * torch.cat((deviation, deviation.flip(2), deviation[:, :, :1]), 2)
     wide[:, :, :height, :width] = torch.where(known, still, wide[:, :, :height, :width])
     return wide
 

@@ -68,7 +68,7 @@ def apart(objectives: Sequence[Objective], levels: Sequence[Tensor]) -> tuple[Ob
         return tuple(objectives)
     still = objectives[1].window
     assert still is not None
-    land = [(F.adaptive_avg_pool2d(still, tuple(level.shape[2:])) > 0.5).to(still.dtype) for level in levels]
+    land = [(F.adaptive_avg_pool2d(still, (level.shape[2], level.shape[3])) > 0.5).to(still.dtype) for level in levels]
     sky = [1 - cells for cells in land]
     divided = [replace(one, cells=tuple(cells)) for one, cells in zip(objectives, (sky, land), strict=True)]
     return tuple(one for one in divided if one.window is not None and bool(one.window.any()))

@@ -1,6 +1,9 @@
-"""The photo in changing light: what another style does to the generator's picture, done to the photo.
+"""The photo in changing light: what another style does to the generator's colours, done to the photo's.
 
-Nothing moves here, so a loop needs a few of these pictures; the frames' own lie between two of them.
+The generator paints the photo in its own style and in another. How its colours change, by what they were and by how
+high they stand, is fitted without regard to the few places where it paints something odd; what is left is taken up
+within bounds. Pictures of any size, moved or not, then change alike. Light changes slowly, so a loop needs a few such
+fits.
 """
 
 from __future__ import annotations
@@ -14,52 +17,82 @@ from torch import Tensor
 
 from cinegan_cli.nn.deeplandscape import Generator
 from cinegan_cli.systems.deeplandscape.codes import Codes
-from cinegan_cli.systems.deeplandscape.superres import Enlarger, resized
 
-PICTURES = 24  # that are made within a loop
-SPREAD = 1 / 16  # of the short side: over which brightness is averaged for the gain
-DARKEST, LEAST, MOST = 0.02, 0.2, 2.0  # brightness that is divided by, at least; bounds of the gain
+FITS = 24  # that are made within a loop
+ROUNDS = 8  # of reweighting, after which the fit is one of least absolute differences
+RIDGE = 1e-3  # keeps what the picture does not say from growing
+LEFT = 1.5  # median differences by which a place may depart from the fit
+SMOOTHED = 16  # parts of the short side over which that is averaged
 
 
 @dataclass(frozen=True)
 class Light:
-    """The photo [3, H, W] in the light of one frame, and how much brighter it is there: [1, H, W]."""
+    """How colours change: `colours` [9, 3] by `_terms` of a picture, and `places` [3, h, w] that is added."""
 
-    picture: Tensor
-    gain: Tensor
+    colours: Tensor
+    places: Tensor
+
+    def __call__(self, picture: Tensor) -> Tensor:
+        """A picture [3, H, W] in about [0, 1], in this light."""
+        changed = picture + F.interpolate(self.places[None], picture.shape[1:], mode="bilinear", align_corners=False)[0]
+        for term, weights in zip(_terms(picture), self.colours, strict=True):
+            changed.addcmul_(weights.view(3, 1, 1), term)
+        return changed.clamp_(0, 1)
+
+    def towards(self, other: Light, share: float) -> Light:
+        """Between this and another."""
+        return Light(torch.lerp(self.colours, other.colours, share), torch.lerp(self.places, other.places, share))
 
 
-def lights(photo: Tensor, generator: Generator, codes: Codes, styles: Tensor) -> Iterator[Light]:
-    """Yield the photo [3, H, W] in the light of each of `styles` [T, N, 2, D], which close to a loop.
-
-    The first is the photo itself, as long as the first style is that of `codes`.
-    """
-    recolour, frames = Enlarger(photo, None), len(styles)
-
-    def painted(t: int) -> Tensor:
-        made: Tensor = generator.synthesize(styles[t % frames][None], codes.static, codes.dynamic)
-        return made[0] * 0.5 + 0.5
-
+def lights(generator: Generator, codes: Codes, styles: Tensor) -> Iterator[Light]:
+    """Yield the light of each of `styles` [T, N, 2, D], which close to a loop; none where they are those of `codes`."""
+    frames = len(styles)
+    every = max(1, frames // FITS)
     own = generator.synthesize(*codes)[0] * 0.5 + 0.5
-    low = resized(photo, own.shape[1:])
-    every = max(1, frames // PICTURES)
-    start, end = own, own
-    for t in range(frames):
-        if t % every == 0:
-            start, end = painted(t) if t == 0 else end, painted(min(frames, t + every))
-        length = min(frames, t - t % every + every) - (t - t % every)
-        small = low + torch.lerp(start, end, (t % every) / length) - own
-        yield Light(recolour(small), _gain(small, low, photo.shape[1:]))
+
+    def light_at(t: int) -> Light:
+        made = generator.synthesize(styles[t % frames][None], codes.static, codes.dynamic)[0] * 0.5 + 0.5
+        return fitted(own, made - own)
+
+    end = light_at(0)
+    for first in range(0, frames, every):
+        last = min(frames, first + every)
+        start, end = end, light_at(last)
+        for t in range(first, last):
+            yield start.towards(end, (t - first) / (last - first))
 
 
-def _gain(small: Tensor, low: Tensor, size: tuple[int, ...]) -> Tensor:
-    before, after = (_averaged(picture).clamp_min(0) + DARKEST for picture in (low, small))
-    gain = (after / before).clamp(LEAST, MOST)
-    return F.interpolate(gain[None], size, mode="bilinear", align_corners=False)[0]
+def fitted(picture: Tensor, change: Tensor) -> Light:
+    """The light that changes `picture` [3, h, w] by about `change` [3, h, w]."""
+    terms = torch.stack([term.expand(picture.shape[1:]).flatten() for term in _terms(picture)], 1)  # [h w, 9]
+    wanted = change.flatten(1).T  # [h w, 3]
+    weight = torch.ones(len(wanted), 1, dtype=terms.dtype, device=terms.device)
+    colours = terms.new_zeros(terms.shape[1], 3)
+    for _ in range(ROUNDS):
+        normal = terms.T @ (weight * terms) / len(terms) + RIDGE * torch.eye(terms.shape[1], device=terms.device)
+        colours = torch.linalg.solve(normal, terms.T @ (weight * wanted) / len(terms))
+        away = (wanted - terms @ colours).norm(dim=1, keepdim=True)
+        weight = (away.median() + 1e-6) / (away + 1e-6)
+    left = (wanted - terms @ colours).T.view_as(change)
+    most = LEFT * left.abs().flatten(1).median(1).values[:, None, None]
+    reach = max(1, min(change.shape[1:]) // SMOOTHED)
+    bounded = left.clamp(-most, most)[None]
+    places = F.avg_pool2d(bounded, 2 * reach + 1, 1, reach, count_include_pad=False)[0]
+    return Light(colours, places)
 
 
-def _averaged(picture: Tensor) -> Tensor:
-    """Brightness [1, h, w], averaged around each pixel."""
-    reach = max(1, round(SPREAD * min(picture.shape[1:])))
-    grey = picture.mean(0, keepdim=True)
-    return F.avg_pool2d(grey[None], 2 * reach + 1, stride=1, padding=reach, count_include_pad=False)[0]
+def _terms(picture: Tensor) -> list[Tensor]:
+    """What a change of colour may depend on, each to be broadcast to [H, W]."""
+    height = torch.linspace(1, -1, picture.shape[1], dtype=picture.dtype, device=picture.device)[:, None]
+    red, green, blue = picture
+    return [
+        torch.ones_like(height),
+        red,
+        green,
+        blue,
+        height,
+        height * red,
+        height * green,
+        height * blue,
+        picture.mean(0).square(),
+    ]

@@ -91,15 +91,13 @@ class Enlarger:
         large = resized(frame, self._reference.shape[1:])
         for inner, outer in tiles(frame.shape[1], frame.shape[2], self._tile):
             if bool(wanted[inner].any()):
-                around = _enlarged(outer)
-                given = (part[(..., *around)][None] for part in (self._reference, self._masks))
-                made = self._network(frame[(..., *outer)][None], *given)[0]
-                own = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
-                large[(..., *_enlarged(inner))] = made[(..., *_enlarged(own))]
+                given = (_cut(part, _enlarged(outer))[None] for part in (self._reference, self._masks))
+                made = self._network(_cut(frame, outer)[None], *given)[0]
+                _cut(large, _enlarged(inner)).copy_(_cut(made, _enlarged(_within(inner, outer))))
         return resized(large, self._photo.shape[1:])
 
 
-Place = tuple[slice, ...]  # rows, columns
+Place = tuple[slice, slice]  # rows, columns
 
 
 def tiles(height: int, width: int, side: int) -> Iterator[tuple[Place, Place]]:
@@ -107,8 +105,21 @@ def tiles(height: int, width: int, side: int) -> Iterator[tuple[Place, Place]]:
     for y in range(0, height, side):
         for x in range(0, width, side):
             inner = slice(y, min(y + side, height)), slice(x, min(x + side, width))
-            ends = zip(inner, (height, width), strict=True)
-            yield inner, tuple(slice(max(0, s.start - MARGIN), min(end, s.stop + MARGIN)) for s, end in ends)
+            yield inner, (_widened(inner[0], height), _widened(inner[1], width))
+
+
+def _widened(part: slice, end: int) -> slice:
+    return slice(max(0, part.start - MARGIN), min(end, part.stop + MARGIN))
+
+
+def _within(inner: Place, outer: Place) -> Place:
+    """Where `inner` is in what was cut at `outer`."""
+    rows, columns = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
+    return rows, columns
+
+
+def _cut(picture: Tensor, place: Place) -> Tensor:
+    return picture[:, place[0], place[1]]
 
 
 def resized(picture: Tensor, size: tuple[int, ...] | torch.Size) -> Tensor:
@@ -119,4 +130,5 @@ def resized(picture: Tensor, size: tuple[int, ...] | torch.Size) -> Tensor:
 
 
 def _enlarged(place: Place) -> Place:
-    return tuple(slice(SCALE * s.start, SCALE * s.stop) for s in place)
+    rows, columns = (slice(SCALE * part.start, SCALE * part.stop) for part in place)
+    return rows, columns

@@ -25,7 +25,7 @@ from cinegan_cli.systems.deeplandscape.lighting import cycle_keys, light_keys, r
 from cinegan_cli.systems.deeplandscape.movers import HomographyMover
 from cinegan_cli.systems.deeplandscape.networks import Networks, networks_of
 from cinegan_cli.systems.deeplandscape.noise import find_horizon
-from cinegan_cli.systems.deeplandscape.relight import lights
+from cinegan_cli.systems.deeplandscape.relight import Light, lights
 from cinegan_cli.systems.deeplandscape.superres import Enlarger, resized
 from cinegan_cli.systems.deeplandscape.variants import variant_named
 from cinegan_cli.systems.deeplandscape.winds import CLOCK, Speed, wind
@@ -110,21 +110,19 @@ class DeepLandscape:
         region = (coverage > 0).to(torch.uint8)
         motion, maps = self._moving(scene, codes.dynamic, region, config)
         layer = moving_layer(photo, scene.mask, motion)
-        styles = self._styles(codes.w, render.frames)
-        changing = self.weather.light is not None or self.weather.light_cycle
-        lit = lights(photo.pixels, found.generator, codes, styles) if changing else repeat(None, render.frames)
         known = (scene.mask.alpha > 0.98).float()
-        pictures = painted(found.generator, styles, codes.static, maps)
+        pictures = painted(found.generator, codes, maps)
         smooth, enlarge = dequantise(layer), self._enlarge(photo, region)
         kept = texture_kept(smooth, layer, region)
-        details = layer_frames(smooth, pictures, known, motion, region, render, enlarge, kept=kept)
-        for light, (picture, detail) in zip(lit, details, strict=True):
+        frames = layer_frames(smooth, pictures, known, motion, region, render, enlarge, kept=kept)
+        for light, moved in zip(self._lights(found, render.frames), frames, strict=True):
             if light is None:
-                yield LayerFrame(picture + detail, layer, photo.pixels_u8)
+                yield LayerFrame(moved, layer, photo.pixels_u8)
             else:
-                static = (light.picture * 255).round_().to(torch.uint8).permute(1, 2, 0).contiguous()
-                there = static.permute(2, 0, 1).float() / 255 + (layer - photo.pixels)
-                yield LayerFrame(picture + detail * light.gain, there, static)
+                lit = light(photo.pixels)
+                static = (lit * 255).round_().to(torch.uint8).permute(1, 2, 0).contiguous()
+                there = static.permute(2, 0, 1).float() / 255 + (light(layer) - lit)
+                yield LayerFrame(light(moved), there, static)
 
     def _moving(
         self, scene: Scene, dynamic: list[Tensor], region: Tensor, config: Config
@@ -139,17 +137,19 @@ class DeepLandscape:
         speed = config.motion.speed
         return drift(mover, speed), drifting_maps(mover, speed, config.render)
 
-    def _styles(self, w: Tensor, frames: int) -> Tensor:
-        """W [T, N, 2, D] of every frame, from the photo's own [1, N, 2, D] on."""
+    def _lights(self, found: Found, frames: int) -> Iterator[Light | None]:
+        """The light of every frame; None where it does not change."""
         strength = strength_for(self.networks.levels)
         if self.weather.light is not None:
             keys = light_keys(self.weather.light, strength)
         elif self.weather.light_cycle:
             keys = cycle_keys(strength)
         else:
-            return w.expand(frames, -1, -1, -1)
+            return repeat(None, frames)
         assert self.networks.lighting is not None
-        return relit(self.networks.lighting, w[0], keys, torch.arange(frames) / frames)
+        codes = found.latents.codes
+        styles = relit(self.networks.lighting, codes.w[0], keys, torch.arange(frames) / frames)
+        return lights(found.generator, codes, styles)
 
     def _enlarge(self, photo: Photo, region: Tensor) -> Enlarge:
         """How a frame comes to the photo's size: by the super-resolution network, where the set has one."""
