@@ -19,17 +19,24 @@ from cinegan_cli.config import InversionConfig, PhotoConfig, RunConfig
 from cinegan_cli.errors import InputError
 from cinegan_cli.measure import psnr
 from cinegan_cli.measure.iou import score
-from cinegan_cli.models import BUNDLE_KIND, SHIPPED, Bundle, read_bundle, verify, write_bundle
+from cinegan_cli.models import BUNDLE_KIND, SHIPPED, SHIPPED_DEEPLANDSCAPE, Bundle, read_bundle, verify, write_bundle
 from cinegan_cli.session import Session
 from cinegan_cli.stages.mask import WEIGHTS, read_seers, see, three_ways
 from cinegan_cli.stages.photo import read_photo
+from cinegan_cli.systems.deeplandscape import (
+    invert_pixels,
+    light_keys,
+    open_networks,
+    relit,
+    variant_named,
+)
 from cinegan_cli.systems.stylecinegan import Inversion, analyse, reconstruction
 from cinegan_cli.training.data.scenes import Scene
 from cinegan_cli.types import Photo
 from tests.scenes import photo_of
 
 FILES = sorted(WEIGHTS.parent.glob("*.safetensors"))
-KINDS = {WEIGHTS: "seer", SHIPPED: BUNDLE_KIND}
+KINDS = {WEIGHTS: "seer", SHIPPED: BUNDLE_KIND, SHIPPED_DEEPLANDSCAPE: "deeplandscape"}
 PHOTO = Path(__file__).parents[1] / "examples" / "harbour.jpg"
 LABELS = Path(__file__).parent / "data" / "harbour_mask.png"  # painted by hand for this test: 0 land, 1 sky, 2 water
 Picture = NDArray[np.uint8]
@@ -163,3 +170,17 @@ def test_w_of_another_picture_brings_its_colours_and_no_edges(
     assert (wanted - start).norm() > 0.1, "the two differ in colour"
     assert (end - start) @ (wanted - start) > WAY_FLOOR * (wanted - start).square().sum()
     assert np.corrcoef(gradients(swapped), gradients(photo.pixels))[0, 1] > EDGES_FLOOR
+
+
+def test_deeplandscape_gives_a_photo_back_and_makes_it_night(session: Session) -> None:
+    """The floor is about half-way from the photo's own deviation (0.27) to what was reached (0.05)."""
+    networks = open_networks(InversionConfig(), session)
+    pixels = read_photo(PHOTO, PhotoConfig(max_side=480)).pixels
+    found = invert_pixels(pixels, None, networks, variant_named("EOIF"), steps=40, session=session)
+    assert float((found.made - found.wanted).abs().mean()) < 0.15
+    assert networks.lighting is not None
+    night = relit(networks.lighting, found.latents.codes.w[0], light_keys("night", 0.7), [0.5])
+    codes = found.latents.codes
+    with torch.no_grad():
+        dark = found.generator.synthesize(night, codes.static, codes.dynamic)
+    assert float(dark.mean()) < float(found.made.mean()) - 0.2

@@ -18,13 +18,13 @@ def models() -> None:
 @output_options
 def list_models(quiet: bool, as_json: bool) -> None:
     """What is installed, and what could be."""
-    from cinegan_cli.models import PURPOSES, REGISTRY, SHIPPED, list_sets
+    from cinegan_cli.models import PURPOSES, REGISTRY, SHIPPED_SETS, list_sets
 
     found = {each.name: each for each in list_sets()}
     lines = []
     for name, each in found.items():
         lines += [f"{name}: {each}", *(f"  {part}: {PURPOSES[part]}" for part in each.parts)]
-    if not any({"generator", "encoder"} <= {*each.parts} for each in found.values() if each.path != SHIPPED):
+    if not any({"generator", "encoder"} <= {*each.parts} for each in found.values() if each.path not in SHIPPED_SETS):
         lines.append("--backbone auto uses no generator: none is installed but what came with cinegan")
     for name, known in REGISTRY.items():
         if name not in found:
@@ -81,10 +81,10 @@ def import_models(
 @output_options
 def verify(name: str | None, quiet: bool, as_json: bool) -> None:
     """Check a set (all of them by default): checksum, every tensor finite, every network whole."""
-    from cinegan_cli.models import SHIPPED, installed, open_models
+    from cinegan_cli.models import SHIPPED_SETS, installed, open_models
     from cinegan_cli.models import verify as check
 
-    names = [name] if name else installed() or [SHIPPED.stem]
+    names = [name] if name else installed() or [path.stem for path in SHIPPED_SETS]
     parts = {one: list(check(open_models(one))) for one in names}
     lines = [f"{one}: {', '.join(found)}: all good" for one, found in parts.items()]
     Printer(quiet, as_json).result("\n".join(lines), {"verified": parts})

@@ -10,12 +10,11 @@ from torch import Tensor, nn
 
 from cinegan_cli.errors import ModelMissingError
 from cinegan_cli.models.formats.deeplandscape import DeepLandscapeKind, levels_of, require_fitting
-from cinegan_cli.models.store import Models, find_models, first_with
+from cinegan_cli.models.store import SHIPPED_DEEPLANDSCAPE, Models, find_models, first_with
 from cinegan_cli.nn.deeplandscape import CompactEncoder, Encoder, Generator, Lighting
 from cinegan_cli.nn.rrdb import SuperResolver
 
 GENERATOR: DeepLandscapeKind = "deeplandscape_generator"
-SHIPPED_DEEPLANDSCAPE = Path(__file__).parents[1] / "weights" / "deeplandscape.safetensors"
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -79,16 +78,11 @@ class DeepLandscapeSet:
 def find_deeplandscape(name: str | Path | None = None) -> Path:
     """Where the set lies: that of the name or file; by default the first installed one, or the one that ships.
 
-    Raises ModelMissingError when there is none.
+    Raises ModelMissingError when there is none of that name.
     """
     if name is not None:
-        return SHIPPED_DEEPLANDSCAPE if name == SHIPPED_DEEPLANDSCAPE.stem else find_models(name)
+        return find_models(name)
     first = first_with(GENERATOR)
-    if first is None and not SHIPPED_DEEPLANDSCAPE.is_file():
-        raise ModelMissingError(
-            "no generator of DeepLandscape is installed; `cinegan models list` says which files to bring, "
-            "`cinegan train deeplandscape` makes one"
-        )
     return SHIPPED_DEEPLANDSCAPE if first is None else first.path
 
 

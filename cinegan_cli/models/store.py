@@ -25,7 +25,10 @@ from cinegan_cli.nn.classifier import ClassifierEnsemble, PixelClassifier
 from cinegan_cli.nn.lpips import Lpips
 from cinegan_cli.nn.stylegan2 import Encoder, Generator, PhotoEncoder
 
-SHIPPED = Path(__file__).parents[1] / "weights" / "compact.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "weights"
+SHIPPED = WEIGHTS / "compact.safetensors"  # of StyleCineGAN
+SHIPPED_DEEPLANDSCAPE = WEIGHTS / "deeplandscape.safetensors"
+SHIPPED_SETS = (SHIPPED, SHIPPED_DEEPLANDSCAPE)
 BUNDLE_KIND = "stylecinegan"
 SYSTEMS = (BUNDLE_KIND, "deeplandscape")  # for which there are sets; the kinds of their bundles
 SUFFIX = ".safetensors"
@@ -200,9 +203,10 @@ def find_models(name: str | Path | None = None) -> Path:
     path = model_path(str(name))
     if path.is_file():
         return path
-    if name == SHIPPED.stem:
-        return SHIPPED
-    known = ", ".join((*installed(), SHIPPED.stem))
+    shipped = {path.stem: path for path in SHIPPED_SETS}
+    if name in shipped:
+        return shipped[str(name)]
+    known = ", ".join((*installed(), *shipped))
     raise ModelMissingError(f"--models {name}: no such set (there are: {known}); see `cinegan models list`")
 
 
@@ -233,15 +237,14 @@ class Listed:
     def __str__(self) -> str:
         if self.damaged is not None:
             return f"damaged: {self.damaged}"
-        shipped = ", came with cinegan" if self.path == SHIPPED else ""
+        shipped = ", came with cinegan" if self.path in SHIPPED_SETS else ""
         return f"{', '.join(self.parts)}, {self.size / 1e6:.1f} MB{shipped}"
 
 
 def list_sets() -> tuple[Listed, ...]:
-    """The sets that are installed and the one that ships, by their headers alone."""
+    """The sets that are installed and those that ship, by their headers alone."""
     paths = [model_path(name) for name in installed()]
-    if SHIPPED.stem not in installed():
-        paths.append(SHIPPED)
+    paths += [path for path in SHIPPED_SETS if path.stem not in installed()]
     return tuple(map(_listed, paths))
 
 

@@ -135,11 +135,6 @@ def test_what_cannot_be_done_is_said(
         frames_of(folder, settings(folder, models, **more))
 
 
-def test_without_a_set_nothing_is_done(folder: Path) -> None:
-    with pytest.raises(ModelMissingError):
-        prepare(folder / "photo.png", Config.from_options(backbone="deeplandscape"))
-
-
 def test_progress_names_what_takes_long(folder: Path) -> None:
     said: list[str] = []
     config = settings(folder, variant="EO")
