@@ -48,6 +48,8 @@ def sample(out: Path, quiet: bool, as_json: bool, **options: Any) -> None:
         sampler = Sampler(config, session, moving=moving)
         for seed, path in outputs.items():
             _write(sampler, seed, path, video, moving)
+    for notice in sampler.notices:
+        printer.notice(notice)
     files = [{"out": str(path), "seed": seed} for seed, path in outputs.items()]
     lines = "\n".join(f"{path}  (seed {seed})" for seed, path in outputs.items())
     printer.result(lines, {"models": sampler.name, "size": list(sampler.size), "samples": files})

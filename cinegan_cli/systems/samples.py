@@ -14,16 +14,20 @@ from torch import Tensor
 
 from cinegan_cli.config import SampleConfig
 from cinegan_cli.errors import ModelMissingError, UsageError
-from cinegan_cli.models import DeepLandscapeSet, Models, find_deeplandscape, find_models
+from cinegan_cli.models import SHIPPED_DEEPLANDSCAPE, DeepLandscapeSet, Models, find_deeplandscape, find_models
 from cinegan_cli.session import Session
 from cinegan_cli.systems.deeplandscape import LandscapeSampler, wind
 
 MEAN_OF = 4096  # draws of z whose mean truncation goes to
+NO_LANDSCAPES = (
+    "The set that ships gives photos back and makes up no landscapes; train one with `cinegan train deeplandscape`, or "
+    "import the release's."
+)
 Pixels = NDArray[np.uint8]
 
 
 class Sampler:
-    """Draws pictures of the size and by the models of a configuration; each seed gives one.
+    """Draws pictures of the size and by the models of a configuration; each seed gives one. `notices` are for the user.
 
     Raises UsageError for a bad size and a direction that a set lacks, ModelMissingError where the models do not make
     what is asked for, InputError for damaged ones and for a bad file of a homography.
@@ -35,6 +39,7 @@ class Sampler:
         self.shifts = wind(_direction(config.homography), config.set) if moving else torch.zeros(4, 2)
         models = _models(config.models, session, moving)
         self.name = models.name
+        self.notices = (NO_LANDSCAPES,) if models.path == SHIPPED_DEEPLANDSCAPE else ()
         self._of_landscapes = None
         if models.has("deeplandscape_generator"):
             self._of_landscapes = LandscapeSampler(
