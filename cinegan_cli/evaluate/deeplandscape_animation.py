@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from cinegan_cli.config import Config, InversionConfig
-from cinegan_cli.errors import InputError, ModelMissingError
+from cinegan_cli.errors import InputError
 from cinegan_cli.evaluate.deeplandscape_judges import (
     COLUMNS,
     FEWEST_FRAMES,
@@ -79,7 +79,7 @@ class Run:
     setup: Config
     config: EvaluateConfig
     session: Session
-    networks: Networks | None
+    networks: Networks
     judges: LandscapeJudges
 
     def pixels(self, fps: float) -> Config:
@@ -128,13 +128,13 @@ def run_landscape_animation(
 ) -> Results:
     """Every row on every clip; `paths` are videos, folders of frames, or folders of those.
 
-    Without a set of DeepLandscape its rows are left out, unless `--models` names one. Clips in which the seer sees
-    nothing that moves are left out as well; the notes say so. Raises InputError for clips that cannot be read.
+    Clips in which the seer sees nothing that moves are left out; the notes say so. Raises InputError for clips that
+    cannot be read.
     """
     setup = Config.from_options(**options)
     setup.require_read(system="deeplandscape")
     session = Session(setup.run, progress=progress)
-    networks, missing = _networks(setup, session)
+    networks = open_networks(setup.inversion, session)
     judges = read_landscape_judges(config)
     run = Run(options, setup, config, session, networks, judges)
     clips = spread([open_clip(p, max_side=config.max_side, fps=config.fps) for p in find_clips(paths)], config.count)
@@ -154,8 +154,7 @@ def run_landscape_animation(
     notes = (
         f"{used} clips, frames of the first {config.compare:g} s; static: where the first frame shows no sky or water.",
         *left_out,
-        *missing,
-        *([] if networks is None else _notes_of(networks, setup, config)),
+        *_notes_of(networks, setup, config),
         "Sky flow: thousandths of half the shorter side per 1/30 s.",
         *judges.notes,
         judges.set_note,
@@ -164,16 +163,6 @@ def run_landscape_animation(
         Table(title, TABLE, tuple(_means(tally, judges)), notes),
         Table(f"{title}, each", (Column("clip", "clip"), Column("wind", "wind"), *TABLE), tuple(tally.rows)),
     )
-
-
-def _networks(setup: Config, session: Session) -> tuple[Networks | None, list[str]]:
-    """The set, or a note that there is none. Raises ModelMissingError for one that was asked for."""
-    try:
-        return open_networks(setup.inversion, session), []
-    except ModelMissingError as error:
-        if setup.inversion.models is not None:
-            raise
-        return None, [f"DeepLandscape: left out, {error}."]
 
 
 def _notes_of(networks: Networks, setup: Config, config: EvaluateConfig) -> list[str]:
@@ -206,8 +195,6 @@ def _takes(shot: Shot, run: Run) -> Iterator[tuple[str, str, Iterator[Frame]]]:
     """Every method's frames of the clip, with the direction of its wind, "" where it has none."""
     yield TRUTH, "", iter(shot.frames)
     yield PIXELS, "", iter(render(shot.scene, shot.setup, run.session))
-    if run.networks is None:
-        return
     way, steps = variant_named(run.setup.inversion.variant), run.setup.inversion.steps
     photo, still = shot.scene.photo.pixels, shot.still.float()
     inverted = invert_pixels(photo, still, run.networks, way, steps=steps, session=run.session)

@@ -74,7 +74,6 @@ CASES = [
     Case("light and light cycle", f"{DL} --light night --light-cycle", USAGE, "--light", a_set()),
     Case("light without its network", f"{DL} --light night", MISSING, "--light night & dl", a_set("generator")),
     # ---- sets and latents
-    Case("no set at all", PLAIN, MISSING, "cinegan models list"),
     Case("set missing", f"{PLAIN} --models moods", MISSING, "moods"),
     Case("set of the other system", f"{PLAIN} {SET}", MISSING, "dl", lambda f: write_models(f / "dl.safetensors")),
     Case("set without generator", f"{PLAIN} {SET}", MISSING, "dl & generator", a_set("lighting")),
@@ -190,7 +189,6 @@ CASES = [
         lambda f: nan_set(f),
     ),
     # ---- figures
-    Case("evaluate: no set", f"{EVALUATE} dl-inversion", MISSING, "cinegan models list"),
     Case("evaluate: no such table", f"{EVALUATE} dl-moods", USAGE, "--table"),
     Case("evaluate: two tables", f"{EVALUATE} dl-inversion --look", USAGE, "--look & dl-inversion"),
     Case("evaluate: another table's option", f"{EVALUATE} dl-inversion {SET} --winds 3", USAGE, "--winds", a_set()),

@@ -208,12 +208,6 @@ def test_animations_are_measured_against_the_true_clip(folder: Path, measured: R
     assert truth["fid"] < slow["fid"]
 
 
-def test_animations_without_a_set_are_left_out(folder: Path, measured: Run) -> None:
-    found = measured("a --table dl-animation --compare 0.1")
-    assert found.keys() == {"the true clip", "pixel renderer", "notes"}
-    assert "no generator of DeepLandscape" in found["notes"]
-
-
 class Levels(torch.nn.Module):
     """Mean levels of pictures or clips, as the networks of FID and FVD are called."""
 

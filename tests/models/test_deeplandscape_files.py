@@ -179,12 +179,6 @@ def test_networks_that_were_trained_one_by_one(tmp_path: Path) -> None:
     torch.testing.assert_close(again.mean_w(), joined.mean_w())
 
 
-def test_without_any_set_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cinegan_cli.models.deeplandscape.SHIPPED_DEEPLANDSCAPE", tmp_path / "none.safetensors")
-    with pytest.raises(ModelMissingError, match="cinegan train deeplandscape"):
-        find_deeplandscape()
-
-
 @pytest.mark.parametrize("config", [{}, {"levels": "many"}, {"levels": 4, "style_dim": 8, "colour": 1}, None])
 def test_a_bundle_of_an_unknown_form(tmp_path: Path, config: dict[str, object]) -> None:
     sets = Bundle("deeplandscape", {"deeplandscape_generator": config}, {"deeplandscape_generator.a": torch.zeros(1)})
