@@ -141,7 +141,12 @@ CASES = [
     Case("train: LMDB cut", f"{TRAIN} --data cut", INPUT, "cut & data.mdb", lambda f: cut_lmdb(f)),
     Case("train: LMDB of pictures as clips", f"{TRAIN} --clips whole", USAGE, "whole", lambda f: lmdb_set(f)),
     Case("train: an LMDB of text", f"{TRAIN} --data bad", INPUT, "bad", lambda f: text_lmdb(f)),
-    Case("train lighting: no generator", "train lighting --work new/w --out o.safetensors", MISSING, "cinegan models"),
+    Case(
+        "train lighting: no generator",
+        "train lighting --models moods --work new/w --out o.safetensors",
+        MISSING,
+        "moods",
+    ),
     Case(
         "train superres: no data",
         f"train superres {SET} --data nowhere --work new/w --out o.safetensors",
