@@ -27,7 +27,7 @@ def list_models(quiet: bool, as_json: bool) -> None:
     if not any({"generator", "encoder"} <= {*each.parts} for each in found.values() if each.path not in SHIPPED_SETS):
         lines.append("--backbone auto uses no generator: none is installed but what came with cinegan")
     for name, known in REGISTRY.items():
-        if name not in found:
+        if name not in found or found[name].path in SHIPPED_SETS:
             lines += [
                 f"not installed: {name}: {known.about}",
                 f"  from {known.publisher}",

@@ -270,7 +270,7 @@ def test_import_verify_list_path_rm(tmp_path: Path, capfd: pytest.CaptureFixture
     assert torch.allclose(models.mean_w(), models.generator().mean_w(4096, seed=0))
     assert invoke("models verify", capfd).stdout.startswith("mine: generator")
     listed = json.loads(invoke("models list --json", capfd).stdout)
-    assert list(listed["installed"]) == ["mine", "compact"]
+    assert list(listed["installed"]) == ["mine", "compact", "deeplandscape"]
     assert invoke("models path mine", capfd).stdout.strip() == str(model_path("mine"))
     assert invoke("models rm mine", capfd).status == 0
     assert installed() == []
