@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from cinegan_cli.errors import InputError
 from cinegan_cli.models.bundle import load_strictly, require_finite
 from cinegan_cli.models.formats import deeplandscape
-from cinegan_cli.models.formats.deeplandscape import DEEPLANDSCAPE, DeepLandscapeKind
+from cinegan_cli.models.formats.deeplandscape import DEEPLANDSCAPE, DeepLandscapeKind, count_of
 from cinegan_cli.models.formats.lpips import backbone_of
 from cinegan_cli.nn.classifier import ClassifierConfig, PixelClassifier
 from cinegan_cli.nn.lpips import Lpips
@@ -54,7 +53,7 @@ def config_of(kind: Kind, state: State) -> dict[str, Any]:
         return asdict(_generator_config(state))
     if kind == "encoder":
         channels, dim = state["content_layer.4.weight"].shape[0], state["styles.0.weight"].shape[0]
-        return asdict(EncoderConfig(_count(state, r"styles\.(\d+)\.weight"), dim, channels))
+        return asdict(EncoderConfig(count_of(state, r"styles\.(\d+)\.weight"), dim, channels))
     if kind == "mask":
         first, second = state["layers.0.weight"], state["layers.3.weight"]
         return asdict(ClassifierConfig(first.shape[1], (first.shape[0], second.shape[0])))
@@ -64,13 +63,13 @@ def config_of(kind: Kind, state: State) -> dict[str, Any]:
 
 
 def _generator_config(state: State) -> GeneratorConfig:
-    levels = _count(state, r"to_rgbs\.(\d+)\.bias")
+    levels = count_of(state, r"to_rgbs\.(\d+)\.bias")
     size = 4 * 2**levels
     last = f"convs.{2 * levels - 1}.conv.weight" if levels else "conv1.conv.weight"
     return GeneratorConfig(
         size=size,
         style_dim=state["conv1.conv.modulation.weight"].shape[1],
-        mapping_layers=_count(state, r"style\.(\d+)\.weight") - 1,  # number 0 is the pixel norm
+        mapping_layers=count_of(state, r"style\.(\d+)\.weight") - 1,  # number 0 is the pixel norm
         channel_multiplier=state[last].shape[1] * size / 16384,
         max_channels=state["conv1.conv.weight"].shape[1],
     )
@@ -85,12 +84,6 @@ def _motion_config(state: State) -> GlobalGeneratorConfig:
     return GlobalGeneratorConfig(
         first.shape[1], state[f"model.{last}.weight"].shape[0], first.shape[0], downsamplings, len(blocks)
     )
-
-
-def _count(state: State, pattern: str) -> int:
-    """One more than the largest number in the keys that match."""
-    numbers = [int(match.group(1)) for key in state if (match := re.fullmatch(pattern, key))]
-    return max(numbers, default=-1) + 1
 
 
 def build(kind: Kind, config: Mapping[str, Any]) -> nn.Module:

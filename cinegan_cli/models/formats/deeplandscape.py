@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
 
@@ -35,14 +35,7 @@ DeepLandscapeKind = Literal[
     "deeplandscape_superres",
     "deeplandscape_perceptual",
 ]
-DEEPLANDSCAPE: tuple[DeepLandscapeKind, ...] = (
-    "deeplandscape_generator",
-    "deeplandscape_discriminator",
-    "deeplandscape_encoder",
-    "deeplandscape_lighting",
-    "deeplandscape_superres",
-    "deeplandscape_perceptual",
-)
+DEEPLANDSCAPE: tuple[DeepLandscapeKind, ...] = get_args(DeepLandscapeKind)
 SIGNS: dict[DeepLandscapeKind, str] = {  # a tensor that only this kind has
     "deeplandscape_generator": "generator.progression.0.conv1.input",
     "deeplandscape_discriminator": "static.linear.linear.weight_orig",
@@ -93,13 +86,13 @@ def _member(path: Path, loaded: Mapping[str, Any], name: str) -> dict[str, Tenso
 def config_of(kind: DeepLandscapeKind, state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Arguments of the network's constructor. Raises KeyError, ValueError or IndexError for shapes of another kind."""
     if kind == "deeplandscape_generator":
-        levels = _count(state, r"generator\.to_rgb\.(\d+)\.conv\.bias")
+        levels = count_of(state, r"generator\.to_rgb\.(\d+)\.conv\.bias")
         counts = tuple(state[f"generator.to_rgb.{i}.conv.weight_orig"].shape[1] for i in range(levels))
-        mapping = _count(state, r"style\.(\d+)\.linear\.bias") // 2  # every second layer is a ReLU, number 0 a norm
+        mapping = count_of(state, r"style\.(\d+)\.linear\.bias") // 2  # every second layer is a ReLU, number 0 a norm
         style_dim = state["generator.progression.0.adain1.style.linear.weight_orig"].shape[1]
         return {**_widths(counts), "style_dim": style_dim, "mapping_layers": mapping}
     if kind == "deeplandscape_discriminator":
-        levels = _count(state, r"static\.from_rgb\.(\d+)\.conv\.bias")
+        levels = count_of(state, r"static\.from_rgb\.(\d+)\.conv\.bias")
         return _widths(tuple(len(state[f"static.from_rgb.{levels - 1 - i}.conv.bias"]) for i in range(levels)))
     if kind == "deeplandscape_encoder":
         return _encoder_config(state)
@@ -111,7 +104,7 @@ def config_of(kind: DeepLandscapeKind, state: Mapping[str, Tensor]) -> dict[str,
     return {
         "style_dim": style_dim,
         "hidden": state["impl.0.impl.0.weight"].shape[0],
-        "blocks": _count(state, r"impl\.(\d+)\.impl\.0\.weight"),
+        "blocks": count_of(state, r"impl\.(\d+)\.impl\.0\.weight"),
         "dynamic_dim": channels - style_dim - 1,
     }
 
@@ -129,7 +122,7 @@ def _encoder_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
     rows, hidden = state["backbone.fc.3.weight"].shape
     if rows % STYLE_DIM:
         raise ValueError(f"an output of {rows} numbers, no multiple of {STYLE_DIM},")
-    depths = tuple(_count(state, rf"backbone\.layer{k}\.(\d+)\.conv1\.weight") for k in range(1, 5))
+    depths = tuple(count_of(state, rf"backbone\.layer{k}\.(\d+)\.conv1\.weight") for k in range(1, 5))
     width = state["backbone.conv1.weight"].shape[0]
     return {"levels": rows // STYLE_DIM, "style_dim": STYLE_DIM, "depths": depths, "width": width, "hidden": hidden}
 
@@ -137,13 +130,13 @@ def _encoder_config(state: Mapping[str, Tensor]) -> dict[str, Any]:
 def _superres_config(state: Mapping[str, Tensor]) -> SuperResolverConfig:
     segmenter = None
     if any(key.startswith("binary_mask.") for key in state):
-        layers = [_count(state, rf"binary_mask\.encoder\.layer{k}\.(\d+)\.conv1\.weight") for k in range(1, 5)]
+        layers = [count_of(state, rf"binary_mask\.encoder\.layer{k}\.(\d+)\.conv1\.weight") for k in range(1, 5)]
         classes, pooled = state["binary_mask.decoder.conv_last.4.weight"].shape[:2]
         width = state["binary_mask.encoder.conv1.weight"].shape[0]
         segmenter = SegmenterConfig(width, (layers[0], layers[1], layers[2], layers[3]), pooled, classes)
     return SuperResolverConfig(
         features=state["net.conv_first.weight"].shape[0],
-        blocks=_count(state, r"net\.RRDB_trunk\.(\d+)\.RDB1\.conv1\.weight"),
+        blocks=count_of(state, r"net\.RRDB_trunk\.(\d+)\.RDB1\.conv1\.weight"),
         growth=state["net.RRDB_trunk.0.RDB1.conv1.weight"].shape[0],
         segmenter=segmenter,
         spare="linear_gdf1.weight" in state,
@@ -157,7 +150,7 @@ def own_tensors(kind: str, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     return {key: value for key, value in state.items() if key.startswith("features.")}
 
 
-def _count(state: Mapping[str, Tensor], pattern: str) -> int:
+def count_of(state: Mapping[str, Tensor], pattern: str) -> int:
     """One more than the largest number in the keys that match."""
     numbers = [int(match[1]) for key in state if (match := re.fullmatch(pattern, key))]
     return max(numbers, default=-1) + 1

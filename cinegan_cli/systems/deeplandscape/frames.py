@@ -16,6 +16,7 @@ from cinegan_cli.nn.deeplandscape import Generator
 from cinegan_cli.stages.bands import pull_push, pyramid
 from cinegan_cli.stages.warp import warped_frames
 from cinegan_cli.systems.deeplandscape.codes import Codes
+from cinegan_cli.systems.deeplandscape.superres import resized
 from cinegan_cli.types import Motion
 
 MOST_CELLS = 12  # of the coarsest map, along the longer side: a 3:1 panorama; wider photos are squeezed into that
@@ -37,8 +38,7 @@ def at_generator_size(photo: Tensor, grid: tuple[int, int], levels: int) -> Tens
 
 def enlarged(picture: Tensor, size: tuple[int, ...]) -> Tensor:
     """A generator's [1, 3, h, w] in [-1, 1] → [3, *size] in about [0, 1]."""
-    made = F.interpolate(picture * 0.5 + 0.5, size, mode="bicubic", align_corners=False, antialias=True)
-    return made[0]
+    return resized(picture[0] * 0.5 + 0.5, size)
 
 
 def painted(generator: Generator, codes: Codes, dynamic: Iterator[list[Tensor]]) -> Iterator[Tensor]:

@@ -33,8 +33,7 @@ from cinegan_cli.training.deeplandscape_settings import DeepLandscapeCompactSett
 from cinegan_cli.training.loop import Phase, precision, run, sample_rng, set_up
 from cinegan_cli.training.results import require_places
 from cinegan_cli.training.settings import LoopSettings
-from cinegan_cli.training.tasks.deeplandscape_encoder import VARIANT, load_backbone
-from cinegan_cli.training.tasks.seer import installed_backbone, read_backbone
+from cinegan_cli.training.tasks.deeplandscape_encoder import VARIANT, begin_compact
 from cinegan_cli.types import Mask, Photo, Progress
 
 KIND = "deeplandscape"
@@ -126,7 +125,7 @@ class DeepLandscapeCompactTask:
         }
         self.generator = Generator(**self.configs["generator"]).to(device)
         self.encoder = CompactEncoder(**self.configs["encoder"]).to(device)
-        _begin(self.encoder, settings.backbone, tell)
+        begin_compact(self.encoder, settings.backbone, tell)
         self.lighting, self.writer = Lighting(**self.configs["lighting"]).to(device), MapWriter(levels).to(device)
         self.modules: Mapping[str, nn.Module] = {
             "generator": self.generator,
@@ -284,13 +283,3 @@ def _square(shape: tuple[int, ...], rng: np.random.Generator) -> tuple[slice, sl
     side = int(min(shape) * rng.uniform(0.7, 1.0))
     y, x = (int(rng.integers(0, length - side + 1)) for length in shape)
     return slice(y, y + side), slice(x, x + side)
-
-
-def _begin(encoder: CompactEncoder, path: Path | None, tell: Tell) -> None:
-    """With pretrained weights where they are given, or lie in the Python package that carries them."""
-    try:
-        given = path or installed_backbone(VARIANT)
-    except InputError:
-        tell("no pretrained weights; the encoder learns from nothing. --backbone gives some")
-        return
-    load_backbone(encoder.backbone, read_backbone(given), given)

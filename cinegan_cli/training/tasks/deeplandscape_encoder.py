@@ -33,6 +33,7 @@ KIND = "deeplandscape_encoder"
 LARGEST_SIDE = 256  # px, that the encoder sees
 LARGEST_GRADIENT = 10.0  # norm to which gradients are clipped
 VARIANT = "lite0"  # of EfficientNet, under the compact encoder
+FROM_NOTHING = "no pretrained weights; the encoder learns from nothing. --backbone gives some"
 SHOWN = 8  # pictures of a sample grid
 
 
@@ -82,15 +83,11 @@ class DeepLandscapeEncoderTask:
         else:
             self.config["variant"] = VARIANT
             compact = CompactEncoder(**self.config)
-            try:
-                path = path or installed_backbone(VARIANT)
-                load_backbone(compact.backbone, read_backbone(path), path)
-            except InputError:
-                if path is not None:
-                    raise
+            begin_compact(compact, path, tell)
+            return compact
         if path is None:
-            tell("no pretrained weights; the encoder learns from nothing. --backbone gives some")
-        return whole if self.settings.form == "resnet152" else compact
+            tell(FROM_NOTHING)
+        return whole
 
     def phases(self) -> Sequence[Phase]:
         return self._phases
@@ -135,6 +132,19 @@ class DeepLandscapeEncoderTask:
         tensors = {name: value.cpu() for name, value in averages["encoder"].state_dict().items()}
         write_bundle(self.settings.out, Bundle(KIND, self.config, tensors))
         return self.settings.out
+
+
+def begin_compact(encoder: CompactEncoder, path: Path | None, tell: Tell) -> None:
+    """Give it pretrained weights, where they are given or lie in the Python package that carries them, or tell.
+
+    Raises InputError for given weights that are none.
+    """
+    try:
+        given = path or installed_backbone(VARIANT)
+    except InputError:
+        tell(FROM_NOTHING)
+        return
+    load_backbone(encoder.backbone, read_backbone(given), given)
 
 
 def resnet_weights(path: Path) -> Mapping[str, Tensor]:
