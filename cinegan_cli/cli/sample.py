@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +78,6 @@ def _numbered(out: Path, index: int, count: int) -> Path:
 
 
 def _check(outputs: dict[int, Path], config: SampleConfig, video: VideoConfig, moving: bool) -> None:
-    from dataclasses import replace
-
     from cinegan_cli.stages.video import check_outputs, require_free
 
     if moving:
@@ -90,8 +89,6 @@ def _check(outputs: dict[int, Path], config: SampleConfig, video: VideoConfig, m
 
 
 def _write(sampler: Sampler, seed: int, path: Path, video: VideoConfig, moving: bool) -> None:
-    from dataclasses import replace
-
     from cinegan_cli.stages.video import write_loop, write_pictures
 
     if not moving:

@@ -124,8 +124,8 @@ def test_pictures_of_a_stylegan2(folder: Path, capfd: Capture) -> None:
 @pytest.mark.parametrize(
     ("line", "status"),
     [
-        ("--out a.mp4", ExitStatus.MODEL_MISSING),  # nothing is installed
-        ("--out a.png", ExitStatus.MODEL_MISSING),  # what ships has only the end of a generator
+        ("--models compact --out a.mp4", ExitStatus.MODEL_MISSING),  # makes pictures alone
+        ("--models compact --out a.png", ExitStatus.MODEL_MISSING),  # has only the end of a generator
         ("--models none --out a.mp4", ExitStatus.MODEL_MISSING),
         ("--models bad.safetensors --out a.mp4", ExitStatus.INPUT),
         ("--models deep.safetensors --out a.txt", ExitStatus.USAGE),

@@ -176,7 +176,7 @@ WRONG = [
     {"settings": {"cycles": "many"}},
     {"settings": {"aspect": "wide"}},
     {"settings": {"max_bytes": "few"}},
-    {"settings": {"backbone": "deeplandscape"}},  # not installed
+    {"settings": {"backbone": "deep"}},
     {"settings": []},
     {"arrows": [[1, 2, 3]]},
     {"arrows": [[1, 2, 1, 2]]},

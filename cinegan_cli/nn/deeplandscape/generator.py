@@ -60,7 +60,7 @@ class Generator(nn.Module):
                 "progression": nn.ModuleList(
                     Level(i, counts[max(0, i - 1)], counts[i], style_dim) for i in range(levels)
                 ),
-                "to_rgb": nn.ModuleList(Conv(count, 3, 1, last=i >= FUSED) for i, count in enumerate(counts)),
+                "to_rgb": nn.ModuleList(Conv(count, 3, 1) for count in counts),
             }
         )
         layers: list[nn.Module] = [PixelNorm()]
@@ -111,7 +111,7 @@ class Level(nn.Module):
         self.conv1 = _first(index, inputs, outputs)
         self.noise1, self.noise12 = NoiseGain(outputs), NoiseGain(outputs)  # of the static and of the dynamic map
         self.adain1 = AdaIN(outputs, style_dim)
-        self.conv2 = Conv(outputs, outputs, 3, last=index >= FUSED)
+        self.conv2 = Conv(outputs, outputs, 3)
         self.noise2, self.noise22 = NoiseGain(outputs), NoiseGain(outputs)
         self.adain2 = AdaIN(outputs, style_dim)
 

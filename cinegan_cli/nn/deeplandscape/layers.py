@@ -21,8 +21,6 @@ EPS = 1e-5  # of the instance norm
 class Kept(nn.Module):
     """What is computed from a weight before it is used, kept as long as the weight is frozen and stays as it is."""
 
-    layout = torch.contiguous_format  # of what is kept; a convolution's output takes it on
-
     def __init__(self) -> None:
         super().__init__()
         self._kept: tuple[object, Tensor] | None = None
@@ -34,7 +32,7 @@ class Kept(nn.Module):
         state = (weight.data_ptr(), weight._version, weight.device, weight.stride(), like.dtype)
         if self._kept is None or self._kept[0] != state:
             with torch.inference_mode(False), torch.no_grad():  # to be of use with gradients of inputs as well
-                self._kept = state, make(weight.to(like.dtype)).contiguous(memory_format=self.layout)
+                self._kept = state, make(weight.to(like.dtype)).contiguous()
         return self._kept[1]
 
 
@@ -70,11 +68,9 @@ class Linear(nn.Module):
 class Conv(nn.Module):
     """Equalised convolution; keeps the size unless `padding` says other. [B, inputs, H, W] → [B, outputs, H, W]"""
 
-    def __init__(self, inputs: int, outputs: int, size: int, *, padding: int | None = None, last: bool = False) -> None:
-        """`last`: channels come last in memory, as behind an `UpConv`."""
+    def __init__(self, inputs: int, outputs: int, size: int, *, padding: int | None = None) -> None:
         super().__init__()
         self.conv = Scaled((outputs, inputs, size, size), inputs * size * size, bias=outputs)
-        self.conv.layout = torch.channels_last if last else torch.contiguous_format
         self.padding = size // 2 if padding is None else padding
 
     def forward(self, x: Tensor) -> Tensor:
@@ -103,8 +99,6 @@ class Resampling(Kept):
 
 class UpConv(Resampling):
     """Transposed convolution to twice the size: [B, inputs, H, W] → [B, outputs, 2 H, 2 W]."""
-
-    layout = torch.channels_last  # twice as fast at 128 px and more, where it is used
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__((inputs, outputs), inputs, outputs)
