@@ -256,6 +256,7 @@ def cut_lmdb(place: Path) -> None:
 
 
 def text_lmdb(place: Path) -> None:
+    pytest.importorskip("lmdb")
     (place / "bad" / "64").mkdir(parents=True)
     (place / "bad" / "64" / "data.mdb").write_text("hello\n")
 
