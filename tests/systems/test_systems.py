@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", SYSTEMS)
 @pytest.mark.parametrize("mode", ["bands", "deep"])
 def test_every_system_starts_with_the_photo_and_leaves_static_pixels(folder: Path, name: str, mode: str) -> None:
-    more = {"models": "small.safetensors"} if name == "stylecinegan" else {}
+    more = {"stylecinegan": {"models": "small.safetensors"}, "deeplandscape": {"steps": 10}}.get(name, {})
     if mode == "deep" and name != "stylecinegan":
         with pytest.raises(UsageError, match="--mode"):
             choose_system(Config.from_options(backbone=name, mode=mode), Session())
