@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor
 
+from cinegan_cli.ops import RenderPart
+
 Provenance = Literal["given", "predicted", "default"]
 Progress = Callable[[str, int, int], None]  # (what is being done, steps done, steps in all; 0 when unknown)
 
@@ -177,13 +179,21 @@ class Scene:
 
 
 @dataclass(frozen=True)
+class Warped:
+    """A warped picture before its pixels are computed: what `ops.render` makes it from."""
+
+    levels: tuple[Tensor, ...]
+    parts: tuple[RenderPart, ...]
+
+
+@dataclass(frozen=True)
 class LayerFrame:
     """The moving layer in one frame, and what it is composited with (Eq. 4).
 
-    `warped` and `unwarped` float32 [3, H, W] in about [0, 1] are the layer as it is in this frame and as it would be
-    had nothing moved; `static` uint8 [H, W, 3] is the picture that static pixels are copied from.
+    `warped` and `unwarped` float32 [3, H, W] in about [0, 1] are the layer as it is in this frame, computed or not yet,
+    and as it would be had nothing moved; `static` uint8 [H, W, 3] is the picture that static pixels are copied from.
     """
 
-    warped: Tensor
+    warped: Tensor | Warped
     unwarped: Tensor
     static: Tensor
