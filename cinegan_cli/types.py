@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor
 
-from cinegan_cli.ops import RenderPart
-
 Provenance = Literal["given", "predicted", "default"]
 Progress = Callable[[str, int, int], None]  # (what is being done, steps done, steps in all; 0 when unknown)
 
@@ -176,6 +174,23 @@ class Scene:
     def notices(self) -> tuple[str, ...]:
         """What the user should know, in the order of the stages."""
         return (*self.photo.notices, *self.mask.notices, *self.motion.notices)
+
+
+@dataclass(frozen=True)
+class RenderPart:
+    """One part of a frame: where its pixels come from, and how much of it is seen.
+
+    `origins` float32 [2, 2, h, w] and `phase` are those of `ops.joint_sample`. `gains` float32 [levels, h3, w3] are what
+    each level's samples are multiplied by, interpolated; None for 1 at the finest level and 0 at the others. `weight`
+    float32 [h4, w4], interpolated, is how far the part is seen; None for 1. `regions` are uint8 [H_k, W_k], one per
+    level: pixels with 0 are not computed and are 0.
+    """
+
+    origins: Tensor
+    phase: float
+    regions: tuple[Tensor, ...]
+    gains: Tensor | None = None
+    weight: Tensor | None = None
 
 
 @dataclass(frozen=True)

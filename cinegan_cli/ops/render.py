@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,25 +11,9 @@ from cinegan_cli.ops import _native
 from cinegan_cli.ops._checks import check_device, check_tensor
 from cinegan_cli.ops._native import Backend, extension, runs_native
 from cinegan_cli.ops.render_reference import render_reference
+from cinegan_cli.types import RenderPart
 
 CROWDED = 64  # px: rows that are a multiple of this apart fall into few sets of the first-level cache
-
-
-@dataclass(frozen=True)
-class RenderPart:
-    """One part of a frame: where its pixels come from, and how much of it is seen.
-
-    `origins` float32 [2, 2, h, w] and `phase` are those of `joint_sample`. `gains` float32 [levels, h3, w3] are what
-    each level's samples are multiplied by, interpolated; None for 1 at the finest level and 0 at the others. `weight`
-    float32 [h4, w4], interpolated, is how far the part is seen; None for 1. `regions` are uint8 [H_k, W_k], one per
-    level: pixels with 0 are not computed and are 0.
-    """
-
-    origins: Tensor
-    phase: float
-    regions: tuple[Tensor, ...]
-    gains: Tensor | None = None
-    weight: Tensor | None = None
 
 
 def interleaved(picture: Tensor) -> Tensor:
@@ -63,7 +46,8 @@ def render(
         L_k = gain_k * ((1 - phase) I_k(p_0) + phase I_k(p_1)) + upsampled L_(k-1)
 
     as `joint_sample` computes it, by Lanczos-3, mirrored at the border (the CPU kernel rounds positions to 1/256 px).
-    Without an anchor that is the result, else it lies over the photo: round(clip(anchor[:3] + anchor[3] * sum, 0, 255)), and the photo's
+    Without an anchor that is the result; else it lies over the photo,
+    round(clip(anchor[:3] + anchor[3] * sum, 0, 255)), and the photo's
     bytes where anchor[3] is 0 (`composite`).
 
     Args:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -11,9 +10,7 @@ from torch import Tensor
 
 from cinegan_cli.ops._native import Backend
 from cinegan_cli.ops.joint_sample import joint_sample
-
-if TYPE_CHECKING:
-    from cinegan_cli.ops.render import RenderPart
+from cinegan_cli.types import RenderPart
 
 
 def render_reference(

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cinegan_cli.ops import RenderPart, anchor_of, interleaved, render
+from cinegan_cli.ops import anchor_of, interleaved, render
+from cinegan_cli.types import RenderPart
 from tests.backends import BACKENDS, needs_native
 
 # Native positions are rounded to 1/256 px: white noise changes by up to 3 a pixel. Seen: 2e-3.

@@ -27,7 +27,7 @@ from cinegan_cli.stages.warp.contrast import LARGEST_LOSS, Contrast, _needed_at,
 from cinegan_cli.stages.warp.origins import Origins, _grid
 from cinegan_cli.stages.warp.parts import Part, parts_of
 from cinegan_cli.stages.warp.splat import splat_bands
-from cinegan_cli.types import Bands, Motion, Warped
+from cinegan_cli.types import Bands, Motion, RenderPart, Warped
 
 
 def warped_frames(
@@ -107,7 +107,7 @@ def _sharpest(band: Tensor) -> Tensor:
 
 def _render_part(
     levels: tuple[Tensor, ...], part: Part, origins: Origins, contrasts: list[Contrast], needed: list[Tensor]
-) -> ops.RenderPart:
+) -> RenderPart:
     """The formula at the top of this file, where the part is seen."""
     gains = None
     if contrasts:
@@ -116,4 +116,4 @@ def _render_part(
         finest = own[-1]
         gains = torch.stack([1 - finest, *(gain - finest for gain in own[:-1]), finest])
     regions = tuple(needed[-len(levels) :])
-    return ops.RenderPart(origins.offsets, origins.weight, regions, gains, part.weight)
+    return RenderPart(origins.offsets, origins.weight, regions, gains, part.weight)

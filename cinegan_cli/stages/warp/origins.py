@@ -1,9 +1,9 @@
-"""Where each pixel of a frame comes from in the photo, by joint splatting of coordinates."""
+"""Where each pixel of a frame comes from in the photo: by undoing the flow's steps, or by splatting coordinates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -45,6 +45,8 @@ def origins_of_frames(
     box: Box | None = None,
 ) -> Iterator[Origins]:
     """Yield the origins of frame t = 0 … frames-1, on the motion's own grid; outside of `box` they are 0."""
+    if config.warp == "backward":  # where the reversed flow carries a pixel; its Euler steps bend the other way
+        motion = replace(motion, velocity=-motion.velocity)
     steps = displacements(
         motion,
         frames=frames,
@@ -53,12 +55,14 @@ def origins_of_frames(
         substeps=substeps,
         cycles=cycles,
         box=box,
-        inverse=config.warp == "backward",
+        inverse=config.warp == "inverse",
     )
     for d in steps:
         fields = (d.forward, d.backward) if d.weight > 0 else (d.forward,)
         if config.warp == "coordinates":
             fields = tuple(splat_origins(field, d.pad, config.fill) for field in fields)
+        else:
+            fields = tuple(_crop(field, d.pad) for field in fields)
         both = torch.stack([fields[0], fields[-1]])
         yield Origins(both if box is None else _placed(both, box, _grid(motion)), d.weight)
 
