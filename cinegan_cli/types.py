@@ -180,10 +180,10 @@ class Scene:
 class RenderPart:
     """One part of a frame: where its pixels come from, and how much of it is seen.
 
-    `origins` float32 [2, 2, h, w] and `phase` are those of `ops.joint_sample`. `gains` float32 [levels, h3, w3] are what
-    each level's samples are multiplied by, interpolated; None for 1 at the finest level and 0 at the others. `weight`
-    float32 [h4, w4], interpolated, is how far the part is seen; None for 1. `regions` are uint8 [H_k, W_k], one per
-    level: pixels with 0 are not computed and are 0.
+    `origins` float32 [2, 2, h, w] and `phase` are those of `ops.joint_sample`. `gains` float32 [levels, h3, w3],
+    interpolated, are what each level's samples are multiplied by; None for 1 at the finest level and 0 at the others.
+    `weight` float32 [h4, w4], interpolated, is how far the part is seen; None for 1. `regions` are uint8 [H_k, W_k],
+    one per level: pixels with 0 are not computed and are 0.
     """
 
     origins: Tensor

@@ -17,7 +17,7 @@ from cinegan_cli.types import Displacement, Motion
 STEPS_PER_SECOND = 30  # the paper's step is one frame at 30 fps; other frame rates never step further than that
 SNAPSHOTS = 16  # fields kept on each level of recomputation in `descending`
 PAD_MARGIN = 4  # grid points beyond the largest travel, for the bilinear votes
-INVERSE_ROUNDS = 4  # of the fixed point that inverts one step: a step changes the flow by a few per cent, to this power
+INVERSE_ROUNDS = 5  # of the fixed point that inverts one step, which changes the flow by a few per cent
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,19 @@ def displacements(
 
 
 def inverse_of(step: Tensor) -> Tensor:
-    """The steps [2, h, w] that undo an Euler step along `step`: y + step(y) = x at y = x + inverse(x)."""
-    back = -step
+    """The steps [2, h, w] that undo an Euler step along `step`: y + step(y) = x at y = x + inverse(x).
+
+    Where the flow tears so much within a step that nothing undoes it, what comes nearest.
+    """
+    back = best = -step
+    least = torch.full_like(step[:1], torch.inf)
     for _ in range(INVERSE_ROUNDS):
-        back = back - ops.advect(step, back)
-    return back
+        missed = ops.advect(step, back)  # how far back and the step from there lead from the start
+        length = missed.norm(dim=0, keepdim=True)
+        best = torch.where(length < least, back, best)
+        least = torch.minimum(length, least)
+        back = back - missed
+    return best
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def with_cycles(motion: Motion, mask: Mask, config: Config) -> Motion:
     Raises UsageError when `--cycles` is neither "auto" nor a whole number from 1 to 100.
     """
     wanted = parse_cycles(config.motion.cycles)
-    short = config.render.loop == "flow" and config.render.warp in ("coordinates", "backward")
+    short = config.render.loop == "flow" and config.render.warp in ("inverse", "coordinates", "backward")
     if wanted == 1 or not short or config.inversion.mode == "deep":
         return motion
     if wanted is not None:

@@ -1,7 +1,7 @@
-"""Bands + displacement → warped picture: joint splatting of both directions of time (Eq. 3), blend, holes.
+"""Bands + displacement → warped picture: both directions of time (Eq. 3), blend, holes.
 
-The default does not splat colours but *where they come from*: two channels on the motion grid, splatted once per
-direction; then the picture is sampled sharply there (`docs/spec/stylecinegan.md`, section 3.4). A pixel of the frame is
+The default does not splat colours: it finds *where they come from*, on the motion grid, once per direction; then the
+picture is sampled sharply there (`docs/spec/stylecinegan.md`, section 3.4). A pixel of the frame is
 
     g_0 ((1 - a) I(p_0) + a I(p_1)) + sum_k (g_k - g_0) ((1 - a) B_k(p_0) + a B_k(p_1)),     a = t / N,
 
@@ -58,8 +58,8 @@ def warps(
     """Yield the warped moving layer of frame t = 0 … N-1: float32 [3, H, W], or a `Warped` still to be computed.
 
     `picture` [3, H, W] is what the bands add up to (`bands.collapse`). `region` uint8 [H, W] is 0 where no pixel is
-    needed (the default leaves 0 there). `config.warp` is "coordinates" (above), "backward" (origins by integrating
-    backward, nothing splatted), "splat" (every band splatted, Eq. 3) or "rgb" (the picture splatted, no bands).
+    needed (the default leaves 0 there). `config.warp` is "inverse" (above, origins by undoing the flow's steps),
+    "coordinates" (by splatting them), "backward" (by steps of the reversed flow), "splat" (every band splatted, Eq. 3) or "rgb" (the picture splatted, no bands).
     `kept` is the share of the photo's finest texture that `picture` still has; the gain brings it back, once it moves.
     `changing` gives the picture and its bands of frame t, where a style changes them over the loop.
     """

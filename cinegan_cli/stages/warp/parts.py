@@ -56,7 +56,8 @@ class Part:
         if self.waves is not None:
             return self.waves.origins(MOMENTS)
         seconds = config.frames / config.fps / self.cycles
-        config = replace(config, loop="flow")
+        warp = "backward" if config.warp == "inverse" else config.warp  # steps as long as these cannot be undone
+        config = replace(config, loop="flow", warp=warp)
         fps = MOMENTS / seconds
         return origins_of_frames(self.motion, config, frames=MOMENTS, fps=fps, substeps=MEASURING_STEPS, box=self.box)
 
