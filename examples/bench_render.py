@@ -3,7 +3,8 @@
 python examples/bench_render.py [--photo PHOTO --mask MASK --motion MOTION] [--quick]
 
 CPU seconds are those of the process and its encoder. Then the same encoder takes the same frames, decoded from the loop
-that was made, by itself: the last column is the run's CPU seconds over the encoder's. Peak memory is the largest resident size of the process and of the encoder beside it, sampled 20 times a second.
+that was made, by itself: the last column is the run's CPU seconds over the encoder's. Peak
+memory is the largest resident size of the process and of the encoder beside it, sampled 20 times a second.
 """
 
 import argparse

@@ -59,7 +59,8 @@ def warps(
 
     `picture` [3, H, W] is what the bands add up to (`bands.collapse`). `region` uint8 [H, W] is 0 where no pixel is
     needed (the default leaves 0 there). `config.warp` is "inverse" (above, origins by undoing the flow's steps),
-    "coordinates" (by splatting them), "backward" (by steps of the reversed flow), "splat" (every band splatted, Eq. 3) or "rgb" (the picture splatted, no bands).
+    "coordinates" (by splatting them), "backward" (by steps of the reversed flow), "splat" (every band splatted, Eq. 3)
+    or "rgb" (the picture splatted, no bands).
     `kept` is the share of the photo's finest texture that `picture` still has; the gain brings it back, once it moves.
     `changing` gives the picture and its bands of frame t, where a style changes them over the loop.
     """
