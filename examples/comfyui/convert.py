@@ -66,8 +66,8 @@ def parse_arrows(text: str) -> dict[str, list[tuple[float, ...]]]:
 
 
 def chosen(**options: Any) -> dict[str, Any]:
-    """The options that say something: neither None, nor empty, nor "auto"."""
-    return {name: value for name, value in options.items() if value is not None and value not in ("", "auto", [])}
+    """The options that say something: text that is not empty."""
+    return {name: value for name, value in options.items() if value != ""}
 
 
 def _lines(text: str) -> list[str]:

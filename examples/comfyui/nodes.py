@@ -79,7 +79,7 @@ class CineganSee(Node):
         found, tinted, kinds = [], [], []
         for picture, still in zip(pictures(image), masks(freeze, len(image)), strict=True):
             comfy.model_management.throw_exception_if_processing_interrupted()
-            config = Config.from_options(max_side=16384, **chosen(move=move, freeze=still))
+            config = Config.from_options(max_side=16384, move=move, freeze=still)
             photo, mask = prepare_mask(picture, config, session())
             found.append(mask.alpha)
             tinted.append(overlay(photo, mask))
@@ -167,7 +167,7 @@ class CineganAnimate(Node):
         if look != AS_FOUND:
             options |= {"target": look, "cycle": True}
         runs = [
-            Config.from_options(**_with_mask(options, moving), **chosen(freeze=still))
+            Config.from_options(**_with_mask(options, moving), freeze=still)
             for moving, still in zip(masks(mask, len(image)), masks(freeze, len(image)), strict=True)
         ]
         return _rendered(pictures(image), runs), settings["fps"]
