@@ -55,7 +55,8 @@ def _draw_column(axes: Axes, column: Column, table: Table, each: Table) -> None:
     axes.barh([place for place, _ in bars], [value for _, value in bars], height=0.6, color=BLUE)
     dots = [(value, place) for place, row in enumerate(table.rows) for value in _single(row, column, table, each)]
     if dots:
-        axes.scatter(*zip(*dots, strict=True), s=14, color=ORANGE, alpha=0.7, zorder=3, clip_on=False)
+        values, places = zip(*dots, strict=True)
+        axes.scatter(values, places, s=14, color=ORANGE, alpha=0.7, zorder=3, clip_on=False)
     if better == BEST["→1"]:
         axes.axvline(1, color=FAINT, linestyle="--")
     furthest = max((abs(value) for value in [*(v for _, v in bars), *(v for v, _ in dots)]), default=1.0)
