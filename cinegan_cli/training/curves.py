@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CURVES = "curves.png"
 WIDTH, PANEL = 960, 240  # pixels; PANEL high
-DECADES = 30.0  # losses whose largest is that many times their smallest get a logarithmic axis
+LOGARITHMIC_FROM = 30.0  # losses whose largest is that many times their smallest get a logarithmic axis
 
 
 def draw_curves(work: Path) -> None:
@@ -49,7 +49,7 @@ def curves_figure(title: str, values: Mapping[str, Sequence[tuple[int, float]]])
             marker = "o" if len(steps) < 30 else ""
             axes.plot(steps, losses, style, color=colour, marker=marker, markersize=3, label=name)
         every = [value for name in shown for _, value in values[name]]
-        if min(every) > 0 and max(every) > DECADES * min(every):
+        if min(every) > 0 and max(every) > LOGARITHMIC_FROM * min(every):
             axes.set_yscale("log")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
     return figure
