@@ -64,7 +64,8 @@ function showOptions() {
   const plane = stage.tool === tools.freeze ? 'freeze' : 'mask';
   if (names.length) {
     const reset = Object.assign(document.createElement('button'), { type: 'button', className: 'small', disabled: !project.state?.hand[plane],
-      textContent: plane === 'mask' ? 'As found' : 'Thaw all' });
+      textContent: plane === 'mask' ? 'Reset' : 'Thaw all',
+      title: plane === 'mask' ? 'What moves as it was found' : 'Nothing frozen' });
     reset.addEventListener('click', () => project.reset(plane).catch(trouble));
     fields.push(reset);
   }
@@ -118,6 +119,7 @@ function bindProject() {
     $('title').value = state.title ?? '';
     document.title = state.title ? `${state.title} – cinegan` : 'cinegan';
     $('empty').hidden = Boolean(state.photo);
+    $('saved').textContent = state.photo ? 'Saved' : '';
     document.body.classList.toggle('bare', !state.photo);
     notices();
     showOptions();
@@ -162,6 +164,7 @@ function bindBar() {
   $('open').addEventListener('change', (e) => { open(e.target.files[0]); e.target.value = ''; });
   $('title').addEventListener('change', (e) => { project.state.title = e.target.value; project.save('title'); });
   $('options').addEventListener('submit', (e) => e.preventDefault());
+  $('stage').addEventListener('pointerdown', () => stage.show({ pointer: null })); // the keyboard's pointer
   addEventListener('dragover', (e) => e.preventDefault());
   addEventListener('drop', (e) => { e.preventDefault(); open(e.dataTransfer.files[0]); });
   addEventListener('beforeunload', (e) => { if (project.unsaved.size || project.saving) e.preventDefault(); });
@@ -194,7 +197,10 @@ bindKeys(stage, view, {
 theme(false);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => theme(false));
 if (matchMedia('(prefers-reduced-motion: reduce)').matches) toggle('play', 'playing', false);
-if (query.has('phase')) stage.show({ fixed: Number(query.get('phase')) });
+if (query.has('phase')) { // one still frame, for those who compare
+  stage.show({ fixed: Number(query.get('phase')) });
+  $('auto').checked = false;
+}
 choose('brush');
 project.tell('history');
 project.open().catch(trouble);
