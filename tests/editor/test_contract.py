@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from cinegan_cli.types import LABEL_OF_KIND
+from cinegan_cli.types import KINDS, LABEL_OF_KIND
 from tests.editor.conftest import ADDRESS, API, SIZE, TOKEN, finished
 from tests.small_scene import HEIGHT, WIDTH, invoke, texture, tree, upper_half
 
@@ -115,6 +115,14 @@ def test_an_arrow_is_one_second_of_travel(opened: Any) -> None:
     h, w = planes["x"].shape
     at = planes["x"][h // 4, w // 2], planes["y"][h // 4, w // 2]
     np.testing.assert_allclose(at, (40 / WIDTH, 2 / WIDTH), rtol=0.05, atol=0.003)  # float16
+
+
+def test_arrows_on_a_painted_mask_leave_the_kinds_that_were_seen(opened: Any) -> None:
+    opened.put(f"{API}/mask", content=png(np.full((HEIGHT, WIDTH), 255, np.uint8)))
+    planes = field(opened.get(f"{API}/motion?version={version(opened)}").content)
+    top, bottom = planes["kinds"][1], planes["kinds"][-2]
+    assert set(np.unique(top)) == {LABEL_OF_KIND[KINDS.index("sky")]}
+    assert set(np.unique(bottom)) == {LABEL_OF_KIND[KINDS.index("lake")]}
 
 
 def test_a_painted_mask_is_kept_and_given_back(client: Any, projects: Path) -> None:
