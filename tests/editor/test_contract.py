@@ -258,13 +258,40 @@ def test_the_command_to_copy_can_be_typed(
     opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for settings in ({"seconds": 0.3, "fps": 10}, {"seconds": 0.3, "fps": 10, "target": "noir"}):
-        opened.put(f"{API}/edits", json={"settings": settings})
-        command = opened.get(f"{API}/command").json()["command"]
-        assert shlex.split(command)[0] == "cinegan"
-        outcome = invoke(f"{command.removeprefix('cinegan ')} --overwrite", capfd)
-        assert outcome.status == 0, outcome.stderr
+    opened.put(f"{API}/edits", json={"settings": {"seconds": 0.3, "fps": 10}})
+    command = opened.get(f"{API}/command").json()["command"]
+    assert invoke(command.removeprefix("cinegan "), capfd).status == 0
     assert (tmp_path / "loop.mp4").is_file()
+
+
+def test_the_command_is_what_the_export_does(
+    opened: Any, projects: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    opened.put(f"{API}/edits", json={"settings": {"seconds": 0.3, "fps": 10, "target": "noir"}})
+    asked = {"format": "gif", "preset": "wallpaper", "quality": 80, "max_side": 48}  # 80 is the default, not the preset's
+    command = opened.post(f"{API}/command", json=asked).json()["command"]
+    outcome = invoke(command.removeprefix("cinegan "), capfd)
+    assert outcome.status == 0, outcome.stderr
+    job = opened.post(f"{API}/export", json=asked).json()["job"]
+    assert finished(opened, job)["state"] == "done"
+    assert (tmp_path / "loop.gif").read_bytes() == opened.get(f"{API}/jobs/{job}/file").content
+    assert opened.post(f"{API}/command", json={"format": "exe"}).status_code == 422
+
+
+def test_a_wind_is_a_render_by_deeplandscape_and_wins_over_arrows(opened: Any) -> None:
+    windy = {"seconds": 0.3, "fps": 10, "backbone": "deeplandscape", "wind": "3h", "light_cycle": True}
+    assert opened.put(f"{API}/edits", json={"settings": windy}).status_code == 200
+    words = shlex.split(opened.get(f"{API}/command").json()["command"])
+    assert words[words.index("--backbone") + 1] == "deeplandscape"
+    assert words[words.index("--wind") + 1] == "3h"
+    assert "--light-cycle" in words
+    assert "--arrow" not in words
+    made = opened.post(f"{API}/estimate", json={}).json()
+    assert made["seconds"] is None
+    assert made["bytes"] > 0
+    assert opened.put(f"{API}/edits", json={"settings": {**windy, "backbone": None}}).status_code == 200
+    assert "--arrow" in opened.get(f"{API}/command").json()["command"]
 
 
 def test_the_own_address_is_needed_in_origins_but_origins_are_not(client: Any) -> None:
