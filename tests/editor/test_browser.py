@@ -45,6 +45,9 @@ PHOTO = Path(__file__).parents[2] / "examples" / "harbour.jpg"
 SHOTS = os.environ.get("CINEGAN_SCREENSHOTS")
 SIDE = 960 if SHOTS else 400
 PATIENCE = 240_000  # ms: machines that test may be busy
+NAMELESS = """() => [...document.querySelectorAll('button, a, input, select, [role=slider], [role=button]')]
+  .filter((e) => !(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.innerText || e.title || e.labels?.length))
+  .map((e) => e.outerHTML)"""
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
@@ -171,6 +174,7 @@ def test_from_a_photo_to_a_corrected_loop(editor: Editor) -> None:
     _first_view(editor)
     _painting(editor)
     _marks(editor)
+    _tools(editor)
     _looks(editor)
     _export(editor)
     _dark_and_narrow(editor)
@@ -245,6 +249,59 @@ def _marks(editor: Editor) -> None:
     state = editor.state()
     assert (state["anchors"], state["kinds"]) == ([], [])
     np.testing.assert_allclose(state["arrows"], [first, second], atol=0.2)
+
+
+def _tools(editor: Editor) -> None:
+    """Brush size, freezing with a pen, direction, cycles of a kind, light, zoom by fingers, before and after."""
+    page = editor.page
+    page.keyboard.press("z")
+    size = page.locator("[data-option=size]")
+    before = float(size.input_value())
+    page.mouse.move(*editor.place(0.5, 0.5))
+    page.mouse.wheel(0, -300)
+    page.wait_for_function("(before) => document.querySelector('[data-option=size]').value > before", arg=before)
+    page.keyboard.press("s")
+    assert page.locator("[data-option=snap]").is_checked()
+    page.keyboard.press("s")
+    tablet = page.context.new_cdp_session(page)
+    for kind, x in (("mousePressed", 0.2), ("mouseMoved", 0.3), ("mouseReleased", 0.3)):
+        at = dict(zip("xy", editor.place(x, 0.2), strict=True))
+        pen = {"pointerType": "pen", "force": 0.5, "button": "left", "buttons": 1, "clickCount": 1}
+        tablet.send("Input.dispatchMouseEvent", {"type": kind, **at, **pen})
+    page.locator("#dial").focus()
+    page.keyboard.press("ArrowLeft")
+    page.locator("#stage").focus()
+    page.keyboard.press("k")
+    page.mouse.click(*editor.place(0.5, 0.3))
+    page.locator("#kind-menu select").select_option("6")
+    editor.shoot("kind")
+    page.keyboard.press("Escape")
+    page.evaluate("() => { document.getElementById('weather').open = true; }")
+    page.locator("#light").select_option("sunset")
+    editor.settle()
+    state = editor.state()
+    assert state["hand"]["freeze"]
+    assert state["settings"]["direction"] == "5deg"
+    assert state["settings"]["cycles"] == "auto,sky=6"
+    assert (state["settings"]["backbone"], state["settings"]["light"]) == ("deeplandscape", "sunset")
+    for _ in range(4):
+        page.locator("#undo").click()
+    editor.settle()
+    state = editor.state()
+    assert (state["hand"]["freeze"], state["settings"]["direction"]) == (False, None)
+    assert (state["settings"]["cycles"], state["settings"]["backbone"]) == ("auto", "pyramid")
+    page.locator("#stage").focus()
+    page.keyboard.press("1")
+    assert page.locator("#zoom-level").inner_text() == "100 %"
+    fingers = [dict(zip("xy", editor.place(x, 0.5), strict=True)) for x in (0.4, 0.6, 0.3, 0.7)]
+    for kind, points in (("touchStart", fingers[:2]), ("touchMove", fingers[2:]), ("touchEnd", [])):
+        tablet.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert editor.run("({view}) => view.scale * devicePixelRatio") > 1.3
+    page.keyboard.press("0")
+    page.keyboard.press("b")
+    assert page.locator("#before").get_attribute("aria-pressed") == "true"
+    page.keyboard.press("b")
+    assert page.evaluate(NAMELESS) == []
 
 
 def _looks(editor: Editor) -> None:

@@ -269,7 +269,7 @@ def test_the_command_is_what_the_export_does(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     opened.put(f"{API}/edits", json={"settings": {"seconds": 0.3, "fps": 10, "target": "noir"}})
-    asked = {"format": "gif", "preset": "wallpaper", "quality": 80, "max_side": 48}  # 80 is the default, not the preset's
+    asked = {"format": "gif", "preset": "wallpaper", "quality": 80, "max_side": 48}  # 80 is no preset's
     command = opened.post(f"{API}/command", json=asked).json()["command"]
     outcome = invoke(command.removeprefix("cinegan "), capfd)
     assert outcome.status == 0, outcome.stderr

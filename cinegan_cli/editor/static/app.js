@@ -69,7 +69,7 @@ function showOptions() {
     reset.addEventListener('click', () => project.reset(plane).catch(trouble));
     fields.push(reset);
   }
-  const hint = { arrow: 'Drag: the arrow is one second’s travel.', anchor: 'Click a point that must stay.', kind: 'Click a region and say what it is.' }[$('stage').dataset.tool];
+  const hint = { arrow: 'Drag: the arrow is one second’s travel. Twice on it removes it.', anchor: 'Click a point that must stay.', kind: 'Click a region and say what it is.' }[$('stage').dataset.tool];
   if (hint) fields.push(Object.assign(document.createElement('span'), { textContent: hint }));
   $('options').replaceChildren(...fields);
 }
@@ -169,7 +169,7 @@ function bindBar() {
   addEventListener('drop', (e) => { e.preventDefault(); open(e.dataTransfer.files[0]); });
   addEventListener('beforeunload', (e) => { if (project.unsaved.size || project.saving) e.preventDefault(); });
   $('kind-menu').addEventListener('keydown', (e) => {
-    const items = [...$('kind-menu').querySelectorAll('button')], by = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+    const items = [...$('kind-menu').querySelectorAll('button')], by = e.target.matches('select') ? 0 : { ArrowDown: 1, ArrowUp: -1 }[e.key];
     if (by) items.at((items.indexOf(document.activeElement) + by) % items.length).focus();
     if (e.key === 'Escape') { $('kind-menu').hidden = true; $('stage').focus(); }
     if (by) e.preventDefault();

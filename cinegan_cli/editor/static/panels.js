@@ -112,7 +112,8 @@ function bindDial(project) {
     dial.classList.toggle('off', degrees === null);
     dial.setAttribute('aria-valuenow', degrees ?? 0);
     dial.setAttribute('aria-valuetext', degrees === null ? 'as found' : `${degrees} degrees`);
-    text.textContent = degrees === null ? 'as found' : `${degrees}°`;
+    const found = project.state?.arrows.length ? 'as the arrows say' : 'as found';
+    text.textContent = degrees === null || project.state.arrows.length ? found : `${degrees}°`;
     clear.disabled = degrees === null;
   };
   const set = (degrees) => project.set('direction', `${(Math.round(degrees / 5) * 5 + 360) % 360}deg`);
@@ -129,7 +130,7 @@ function bindDial(project) {
     if (by) e.stopPropagation();
   });
   clear.addEventListener('click', () => project.set('direction', null));
-  project.addEventListener('changed', (e) => { if (e.detail === 'settings') show(); });
+  project.addEventListener('changed', (e) => { if (e.detail === 'settings' || e.detail === 'arrows') show(); });
   project.addEventListener('opened', show);
 }
 
@@ -156,7 +157,7 @@ export function bindTruth(project, jobs) {
     try {
       say('rendering');
       const mine = job = (await json('preview', 'POST', { version })).job;
-      const done = await jobs.watch(mine, ({ done, total }) => say(total ? `${Math.round(100 * done / total)} %` : 'rendering'));
+      const done = await jobs.watch(mine, ({ what, done, total }) => say(total ? `${what} ${Math.round(100 * done / total)} %` : what));
       if (job !== mine) return;
       job = null;
       if (done.state === 'done') await show(mine, done);
