@@ -69,7 +69,7 @@ function showOptions() {
     reset.addEventListener('click', () => project.reset(plane).catch(trouble));
     fields.push(reset);
   }
-  const hint = { arrow: 'Drag: the arrow is one second’s travel. Twice on it removes it.', anchor: 'Click a point that must stay.', kind: 'Click a region and say what it is.' }[$('stage').dataset.tool];
+  const hint = { arrow: 'Drag: the arrow is one second’s travel. Press one twice to remove it.', anchor: 'Click a point that must stay.', kind: 'Click a region and say what it is.' }[$('stage').dataset.tool];
   if (hint) fields.push(Object.assign(document.createElement('span'), { textContent: hint }));
   $('options').replaceChildren(...fields);
 }
