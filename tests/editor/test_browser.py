@@ -46,7 +46,7 @@ SHOTS = os.environ.get("CINEGAN_SCREENSHOTS")
 SIDE = 960 if SHOTS else 400
 PATIENCE = 240_000  # ms: machines that test may be busy
 NAMELESS = """() => [...document.querySelectorAll('button, a, input, select, [role=slider], [role=button]')]
-  .filter((e) => !(e.matches('[aria-label], [aria-labelledby], [title]') || e.innerText || e.labels?.length))
+  .filter((e) => !(e.matches('[aria-label], [aria-labelledby], [title]') || e.textContent.trim() || e.labels?.length))
   .map((e) => e.outerHTML)"""
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 

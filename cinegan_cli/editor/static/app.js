@@ -139,6 +139,7 @@ function bindProject() {
   on('finding', (busy) => { $('stage').classList.toggle('busy', busy); if (busy) say('finding how it moves'); else if ($('status').textContent === 'finding how it moves') say(''); });
   on('saving', () => { $('saved').textContent = 'Saving …'; });
   on('saved', () => { $('saved').textContent = 'Saved'; });
+  on('looked', () => toggle('tint', 'tint', false)); // colours are judged without it
   on('say', say);
   on('trouble', trouble);
 }

@@ -91,7 +91,7 @@ export function bindExport(project, jobs) {
 async function run(project, jobs, body) {
   const row = document.createElement('li'), bar = document.createElement('progress'), text = document.createElement('span');
   const stop = Object.assign(document.createElement('button'), { type: 'button', textContent: 'Cancel' });
-  bar.setAttribute('aria-label', 'Progress');
+  Object.assign(bar, { value: 0, ariaLabel: 'Progress' }); // without a value it would be repainted all the time
   text.textContent = `${body.format.replace('.', '')}: waiting`;
   row.append(text, bar, stop);
   $('jobs').prepend(row);

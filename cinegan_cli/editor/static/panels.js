@@ -42,7 +42,7 @@ function showSetting(input, settings) {
     if (input.tagName === 'SELECT' && ![...input.options].some((o) => o.value === text)) input.add(new Option(text || 'as found', text));
     input.value = text;
   }
-  const output = input.parentElement.querySelector('output');
+  const output = input.parentElement.querySelector('.value');
   if (output) output.textContent = input.dataset.scale === 'power' ? `× ${value ?? 1}` : `${value ?? input.value}`;
 }
 
@@ -85,7 +85,7 @@ export function bindLooks(project) {
     box.replaceChildren(...(project.state.photo ? ['', ...project.state.looks] : []).map((name) => {
       const label = document.createElement('label'), radio = document.createElement('input'), text = document.createElement('span');
       Object.assign(radio, { type: 'radio', name: 'look', value: name });
-      radio.addEventListener('change', () => project.set('target', name || null));
+      radio.addEventListener('change', () => { project.set('target', name || null); project.tell('looked'); });
       const picture = Object.assign(document.createElement('img'), { alt: '', loading: 'lazy' });
       picture.dataset.src = name ? `api/look/${encodeURIComponent(name)}.jpg` : 'api/photo.jpg';
       text.textContent = name ? name.replaceAll('-', ' ') : 'as it is';
