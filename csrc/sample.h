@@ -157,8 +157,8 @@ HOST_DEVICE Index border_index(Index at, Index size, int border) {
   if (border == CLAMP) return at < 0 ? 0 : at >= size ? size - 1 : at;
   if (size == 1) return 0;
   const Index period = 2 * (size - 1);
-  at %= period;
-  if (at < 0) at += period;
+  at = at < 0 ? -at : at;
+  if (at >= period) at %= period;  // divisions are slow
   return at < size ? at : period - at;
 }
 
