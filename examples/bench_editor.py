@@ -79,7 +79,7 @@ def processor(process: int) -> float:
 
 
 def resident(needle: str) -> tuple[float, float]:
-    """MB that processes with `needle` in their command line hold now, and held at most."""
+    """MB that the largest process with `needle` in its command line holds now, and held at most."""
     now = most = 0.0
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
@@ -88,7 +88,7 @@ def resident(needle: str) -> tuple[float, float]:
         except OSError:
             continue
         if needle in words and kept:
-            now, most = now + int(kept["VmRSS"]) / 1e3, max(most, int(kept["VmHWM"]) / 1e3)
+            now, most = max(now, int(kept["VmRSS"]) / 1e3), max(most, int(kept["VmHWM"]) / 1e3)
     return now, most
 
 
