@@ -111,9 +111,12 @@ def walk(page: Page, server: int, photo: Path, shots: Path | None) -> None:
     print(f"    frames: median {statistics.median(gaps):.0f} ms, worst {max(gaps):.0f} ms, {len(gaps)} of them")
     steps.step("saved, and its motion found", 0, steps.settled)
     page.get_by_role("button", name="Arrow", exact=False).first.click()
-    steps.step(
-        "Arrow, two drags", 3, lambda: (steps.drag((0.3, 0.3), (0.4, 0.32)), steps.drag((0.6, 0.7), (0.7, 0.68)))
-    )
+
+    def arrows() -> None:
+        steps.drag((0.3, 0.3), (0.4, 0.32))
+        steps.drag((0.6, 0.7), (0.7, 0.68))
+
+    steps.step("Arrow, two drags", 3, arrows)
     steps.step("saved, and its motion found again", 0, steps.settled)
 
     heap = page.evaluate("() => performance.memory.usedJSHeapSize / 1e6")
