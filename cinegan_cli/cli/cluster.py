@@ -156,11 +156,11 @@ def _run(plan: Plan, like: Like, mirror: Mirror, lanes: Lanes, printer: Printer)
         replace(printer, collected=[values for job in plan.jobs for values in results.get(job.photo, ())]).finish()
 
 
-def _report(lanes: Lanes, task: Task, again: Callable[[], None]) -> Report:
+def _report(lanes: Lanes, task: Task, tidy: Callable[[], None]) -> Report:
     from cinegan_cli.cluster import ATTEMPTS, LostError
 
     try:
-        return lanes.call(render, task, again)
+        return lanes.call(render, task, tidy)
     except LostError as error:
         advice = "try it here, without --cluster, or with a smaller --max-side"
         raise CineganError(f"{task.job.photo}: its worker died {ATTEMPTS} times: {error}; {advice}") from error
@@ -182,11 +182,11 @@ def render(task: Task) -> Report:
 
     recorder = Recorder(quiet=False, as_json=False)
     with temporary_folder("cinegan-") as root:
-        mirror = Mirror(root)
-        job = _moved(task.job, Mirror(task.like.root), mirror)
+        theirs, mirror = Mirror(task.like.root), Mirror(root)
+        job = _moved(task.job, theirs, mirror)
         try:
             _enter(task.like.folder, local=mirror.url(job.photo) is None)
-            _render(job, task, mirror, recorder)
+            _render(job, [theirs.moved(file, mirror) for file in task.present], task.like, mirror, recorder)
         except CancelledError:
             raise
         except Exception as error:
@@ -194,12 +194,11 @@ def render(task: Task) -> Report:
         return _named(recorder.report, mirror)
 
 
-def _render(job: Job, task: Task, mirror: Mirror, recorder: Recorder) -> None:
+def _render(job: Job, present: Sequence[Path], like: Like, mirror: Mirror, recorder: Recorder) -> None:
+    """The job between the storage and the storage. Of outputs that are present there are empty files meanwhile."""
     from cinegan_cli.batch import config_for
     from cinegan_cli.stages.video import files_of
 
-    like = task.like
-    present = [Mirror(like.root).moved(file, mirror) for file in task.present]
     mirror.fetch([job.photo, *job.companions.values(), *(file for file in present if file.suffix == ".json")])
     for file in present:
         if mirror.url(file) is not None:
@@ -267,7 +266,7 @@ def _with_urls(mirror: Mirror) -> Iterator[Mirror]:
 
 def _require_files(cluster: str | None, photos: Sequence[Path], out: Sequence[Path] | None) -> None:
     """Raise UsageError for what is no file that another process could open."""
-    what = "a URL" if cluster is None else f"--cluster {cluster}"
+    what = "URLs" if cluster is None else f"--cluster {cluster}"
     for path in photos:
         if is_stream(path):
             raise UsageError(f"{what}: photos must be files, and {path} is a pipe; save it first")

@@ -10,7 +10,9 @@ from typing import Any
 
 from cinegan_cli.errors import CineganError, InputError, OutputError, UsageError, one_line
 
-URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/+(?P<rest>.*)", re.DOTALL)  # a Path has one slash where a URL has two
+URL = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]+):(?:/+(?P<rest>.*))?", re.DOTALL
+)  # a Path has one slash where a URL has two
 PUT_WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "memory"}  # there a file appears when all of it has arrived
 READ_AT_ONCE = (".gif", ".webp", ".json")  # of these a batch looks at the content to tell what is a photo
 EXTRA = 'pip install "cinegan[ray]"'
@@ -40,8 +42,8 @@ class Mirror:
         if match is None:
             return path
         if match["scheme"] in ("file", "local"):
-            return Path("/" + match["rest"])
-        return self.root.joinpath(match["scheme"], *_parts(match["rest"], str(path)))
+            return Path("/" + (match["rest"] or ""))
+        return self.root.joinpath(match["scheme"], *_parts(match["scheme"], match["rest"] or ""))
 
     def url(self, path: Path) -> str | None:
         """The URL of a local name; None for one outside the root."""
@@ -70,23 +72,14 @@ class Mirror:
         with _asking(url, InputError, "be listed"):
             system, name = _opened(url)
             beside = contents and system.isfile(name)
-            base = system._parent(name) if beside else name
-            try:
-                found = system.ls(base, detail=False) if beside else system.find(base)
-            except FileNotFoundError as error:
-                if "bucket" in str(error):  # a folder that is not there is an empty one
-                    raise
-                found = []
+            found = _names(system, system._parent(name) if beside else name, below=not beside)
         folder = path.parent if beside else path
-        places = {str(file): folder / str(file)[len(base) :].lstrip("/") for file in found}
-        left_out = [
-            f"{url}: {file}: has no name that a file could have" for file in places if not _touch(file, base, folder)
-        ]
+        left_out = [name for name in found if not _touch(name, folder / name)]
         if contents:
-            for place in places.values():
-                if place.suffix.lower() in READ_AT_ONCE and place.is_file():
-                    self.fetch([place])
-        return tuple(left_out)
+            places = [folder / name for name in found if name.lower().endswith(READ_AT_ONCE)]
+            self.fetch(place for place in places if place.is_file())
+        base = self.url(folder)
+        return tuple(f"{base}/{name}: is no name that a file could have here; rename it" for name in left_out)
 
     def fetch(self, paths: Iterable[Path]) -> None:
         """Bring the contents of files; one that is not there stays away. Raises InputError."""
@@ -145,12 +138,23 @@ def _put(path: Path, system: Any, name: str) -> None:
     system.mv(part, name)
 
 
-def _touch(file: str, base: str, folder: Path) -> bool:
-    """An empty file of that name below the folder, unless there is one. False where there can be none."""
-    relative = file[len(base) :].lstrip("/")
-    if ".." in relative.split("/") or PurePosixPath(relative).as_posix() != (relative or "."):
-        return relative.endswith("/")  # a folder is no file, and none of our business
-    place = folder / relative
+def _names(system: Any, base: str, *, below: bool) -> list[str]:
+    """The files in a folder, and with `below` in those in it, named from there; none where there is no such folder."""
+    try:
+        found = system.find(base) if below else [file["name"] for file in system.ls(base) if file["type"] == "file"]
+    except FileNotFoundError as error:
+        if "bucket" in str(error):
+            raise
+        return []
+    return [str(file)[len(base) :].lstrip("/") for file in found]
+
+
+def _touch(name: str, place: Path) -> bool:
+    """An empty file at the place that a relative name leads to, unless there is one. False where there can be none."""
+    if name == "" or name.endswith("/"):
+        return True  # a folder, or the file itself that was asked for, which may not be there
+    if ".." in name.split("/") or PurePosixPath(name).as_posix() != name:
+        return False
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch()
@@ -159,10 +163,10 @@ def _touch(file: str, base: str, folder: Path) -> bool:
     return True
 
 
-def _parts(rest: str, url: str) -> list[str]:
+def _parts(scheme: str, rest: str) -> list[str]:
     parts = [part for part in rest.split("/") if part not in ("", ".")]
     if ".." in parts or not parts:
-        raise UsageError(f"{url}: no usable URL; give it as SCHEME://BUCKET/FOLDER, without `..`")
+        raise UsageError(f"{scheme}://{rest}: no usable URL; give it as SCHEME://BUCKET/FOLDER, without `..`")
     return parts
 
 

@@ -20,9 +20,9 @@ R = TypeVar("R")
 LONGEST_STOP = 20  # seconds that tasks get to clear up after themselves
 LANES_AGE = 5  # seconds after which the cluster is asked again how large it is
 FEWEST_LANES = 4
-QUIET = {  # no statistics leave this machine, and no remarks disturb the progress
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # no statistics leave this machine
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # below `uv run` this package would be packed up for the workers
 }
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # Ray's word for: nothing but this machine can connect
 
@@ -33,7 +33,8 @@ class RayPool:
     def __init__(self, ray: Any, cores: int, gpu: bool) -> None:
         self._ray = ray
         self._cores = cores
-        self._remote = {"num_cpus": cores, "num_gpus": int(gpu), "max_retries": 0}
+        self._options = {"num_cpus": cores, "num_gpus": int(gpu), "max_retries": 0}
+        self._functions: dict[Any, Any] = {}  # as Ray calls them; it sends each to the workers once
         self._flying: set[Any] = set()
         self._lock = threading.Lock()
         self._cancelled = False
@@ -57,7 +58,9 @@ class RayPool:
         with self._lock:
             if self._cancelled:
                 raise CancelledError("cancelled")
-            reference = self._ray.remote(**self._remote)(function).remote(task)
+            if function not in self._functions:
+                self._functions[function] = self._ray.remote(**self._options)(function)
+            reference = self._functions[function].remote(task)
             self._flying.add(reference)
         try:
             result: R = self._ray.get(reference)
@@ -108,6 +111,7 @@ def _connect(ray: Any, address: str) -> None:
     ours = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, **options)
+        _silence()
     except Exception as error:  # of many kinds: ConnectionError, RuntimeError, ValueError, those of gRPC
         advice = {
             "local": "is there memory and disk for it?",
@@ -116,6 +120,14 @@ def _connect(ray: Any, address: str) -> None:
         raise UsageError(f"--cluster {address}: cannot be reached: {described(error)}; {advice}") from error
     finally:
         signal.signal(signal.SIGTERM, ours)  # Ray takes it for itself
+
+
+def _silence() -> None:
+    """Keep Ray from printing pages to our stdout when a machine dies: there is no setting for that."""
+    from ray._private import worker
+
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda *_, **__: None
 
 
 def _require(ray: Any, address: str, cores: int, gpu: bool) -> None:

@@ -65,19 +65,19 @@ class Lanes:
         else:
             yield from self._at_once(work, items)
 
-    def call(self, function: Callable[[A], R], task: A, again: Callable[[], None]) -> R:
-        """The function of the task, on a worker; on another after that one died, `again` being called in between.
+    def call(self, function: Callable[[A], R], task: A, tidy: Callable[[], None]) -> R:
+        """The function of the task, on a worker; on another after that one died, once `tidy` has cleared up after it.
 
-        Raises LostError when it died `ATTEMPTS` times.
+        Raises LostError when `ATTEMPTS` workers died.
         """
-        for attempt in range(ATTEMPTS):
+        for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self.pool.run(function, task)
             except LostError:  # noqa: PERF203
-                if attempt == ATTEMPTS - 1:
+                tidy()
+                if attempt == ATTEMPTS:
                     raise
-                again()
-        raise AssertionError
+        raise AssertionError("there is an attempt")
 
     def _at_once(self, work: Callable[[A], R], items: list[A]) -> Iterator[R]:
         futures: list[Future[R]] = []
