@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 LONGEST_STOP = 20  # seconds that tasks get to clear up after themselves
+STARTS = 3
+LONGEST_ANSWER = 10  # seconds
 LANES_AGE = 5  # seconds after which the cluster is asked again how large it is
 FEWEST_LANES = 4
 QUIET = {
@@ -108,10 +111,11 @@ def _connect(ray: Any, address: str) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL", "configure_logging": True}
     if address == "local":
         options["include_dashboard"] = False
+    else:
+        _require_answer(address)
     ours = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=address, **options)
-        _silence()
+        _begin(ray, address, options)
     except Exception as error:  # of many kinds: ConnectionError, RuntimeError, ValueError, those of gRPC
         advice = {
             "local": "is there memory and disk for it?",
@@ -120,6 +124,31 @@ def _connect(ray: Any, address: str) -> None:
         raise UsageError(f"--cluster {address}: cannot be reached: {described(error)}; {advice}") from error
     finally:
         signal.signal(signal.SIGTERM, ours)  # Ray takes it for itself
+    _silence()
+
+
+def _begin(ray: Any, address: str, options: dict[str, Any]) -> None:
+    """`ray.init`; again where a busy machine was too slow for the half minute that Ray gives its processes to start."""
+    for attempt in range(1, STARTS + 1):
+        try:
+            ray.init(address=address, **options)
+            return
+        except Exception as error:  # noqa: PERF203
+            ray.shutdown()
+            if "timed out during startup" not in str(error) or attempt == STARTS:
+                raise
+
+
+def _require_answer(address: str) -> None:
+    """Raise UsageError where nothing listens at all; Ray itself would go on asking for minutes."""
+    known = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
+    host, _, port = known.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():  # a cluster of this machine, which Ray finds, or Ray's own default port
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=LONGEST_ANSWER).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise UsageError(f"--cluster {address}: cannot be reached at {host}:{port}: {error}; is it running?") from error
 
 
 def _silence() -> None:
