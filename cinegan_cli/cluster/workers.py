@@ -68,8 +68,8 @@ class Lanes:
     def call(self, function: Callable[[A], R], task: A, tidy: Callable[[], None]) -> R:
         """The function of the task, on a worker; on another after that one died, once `tidy` has cleared up after it.
 
-        It is called once more at the end: a worker may outlive its machine's last word. Raises LostError when `ATTEMPTS`
-        workers died.
+        It is called once more at the end, as a worker may outlive its machine's last word. Raises LostError when
+        `ATTEMPTS` workers died.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
