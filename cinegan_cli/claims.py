@@ -58,6 +58,12 @@ def _claimed(output: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
+def clear(outputs: Iterable[Path]) -> None:
+    """Remove what dead processes have left of these outputs; for who has claimed them."""
+    for output in outputs:
+        _clear(output.absolute().parent, output.name)
+
+
 def left_behind(outputs: Iterable[Path]) -> set[Path]:
     """Those outputs beside which a claim or something unfinished lies, of a run that is at work or was killed."""
     wanted = {(output.absolute().parent, output.name): output for output in outputs}

@@ -16,7 +16,7 @@ LAYERS = (
     {"__main__"},
     {"cli"},
     {"editor"},
-    {"evaluate", "doctor", "batch"},
+    {"evaluate", "doctor", "batch", "cluster"},
     {"pipeline", "training.tasks"},
     {"training"},
     {"training.data"},
