@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import shlex
 import signal
 import sys
@@ -49,24 +50,36 @@ class Running:
         return Ended(self.process.exitcode, tuple(n for n in lines if n and not n.startswith(("note: ", "\r"))))
 
 
-def start(command: str, place: Path, said: Path) -> Running:
-    """`cinegan COMMAND` in the folder `place`; stderr goes to the file `said`."""
+def start(
+    command: str, place: Path, said: Path, told: Path = Path(os.devnull), *, memory: int | None = None
+) -> Running:
+    """`cinegan COMMAND` in the folder `place`; stderr goes to the file `said`, stdout to `told`.
+
+    It may take at most `memory` bytes of addresses beyond those that it starts with.
+    """
     assert _forks is not None
     _forks.set_forkserver_preload(PRELOAD)
-    process = _forks.Process(target=_run, args=(shlex.split(command), str(place), str(said), dict(os.environ)))
+    process = _forks.Process(
+        target=_run, args=(shlex.split(command), str(place), str(said), str(told), dict(os.environ), memory)
+    )
     process.start()
     return Running(process, said)
 
 
-def _run(arguments: list[str], place: str, said: str, environment: dict[str, str]) -> None:
+def _run(
+    arguments: list[str], place: str, said: str, told: str, environment: dict[str, str], memory: int | None
+) -> None:
     os.environ.update(environment)
     os.chdir(place)
-    for path, stream in ((os.devnull, 1), (said, 2)):
+    for path, stream in ((told, 1), (said, 2)):
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(opened, stream)
         os.close(opened)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if memory is not None:
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + memory, taken + memory))
     sys.argv = ["cinegan", *arguments]
     from cinegan_cli.cli.main import main
 

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import random
+import shutil
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from threading import Timer
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
 from cinegan_cli.cli.main import run
 from cinegan_cli.errors import ExitStatus
-from tests.fire.processes import Ended, start
+from tests.fire.processes import LAST_WORDS, Ended, start
+from tests.models.test_models import Server, server
+from tests.small_models import write_models
 from tests.small_scene import MOTION, texture, tree, write_scene
+
+__all__ = ["server"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="Windows has no POSIX signals")]
 
@@ -80,7 +90,7 @@ def test_animate(place: Path, record_property: Remember) -> None:
     whole = lasts(command, place)
     assert tree(place) == new  # the same bytes again
     old = {**new, "loop.mp4": b"old", **{name: b"old" for name in new if name.startswith("frames/")}}
-    for turn in range(9):
+    for turn in range(90):
         for name, data in old.items():
             if data is not None:
                 (place / name).parent.mkdir(exist_ok=True)
@@ -103,7 +113,7 @@ def test_batch(place: Path, record_property: Remember) -> None:
     whole = lasts(command, place)
     new = {name: data for name, data in tree(place).items() if name.startswith("loops/")}
     dice, outcomes = random.Random(1), Counter[str]()
-    for turn in range(9):
+    for turn in range(45):
         for name in list(tree(place / "loops") if (place / "loops").exists() else ()):
             (place / "loops" / name).unlink()
         ended = interrupted(command, place, SIGNALS[turn % 3], dice, whole)
@@ -126,7 +136,7 @@ def test_train(place: Path, record_property: Remember) -> None:
     new = (place / "net.safetensors").read_bytes()
     dice, outcomes = random.Random(2), Counter[str]()
     resumed = 0
-    for turn in range(9):
+    for turn in range(30):
         if (place / "net.safetensors").exists():
             for name in sorted(tree(place / "run"), reverse=True):
                 (place / "run" / name).unlink()
@@ -144,3 +154,63 @@ def test_train(place: Path, record_property: Remember) -> None:
     lasts(f"{command} --resume", place) if (place / "run/checkpoint.pt").exists() else lasts(command, place)
     assert (place / "net.safetensors").read_bytes() == new
     record_property("fire", ["signals", "train", dict(outcomes), f"{resumed} went on, the same weights"])
+
+
+def test_pull(place: Path, server: Server, tmp_path: Path, record_property: Remember) -> None:
+    server.data = write_models(tmp_path / "b.safetensors").read_bytes()
+    command = f"models pull {server.address} --name mine"
+    home = tmp_path / "home"
+    whole = lasts(command, place)
+    new = tree(home)
+    dice, outcomes = random.Random(3), Counter[str]()
+    for turn in range(21):
+        shutil.rmtree(home)
+        ended = interrupted(command, place, SIGNALS[turn % 3], dice, whole)
+        installed = list(home.rglob("mine.safetensors"))
+        assert all(path.read_bytes() == new[str(path.relative_to(home))] for path in installed), turn
+        if not installed:
+            lasts(command, place)
+        assert tree(home) == new, turn
+        outcomes[outcome(ended)] += 1
+    record_property("fire", ["signals", "models pull", dict(outcomes), "whole or not there; the next one whole"])
+
+
+def test_edit(place: Path, record_property: Remember) -> None:
+    pytest.importorskip("uvicorn")
+    dice, outcomes, versions = random.Random(4), Counter[str](), []
+    for turn in range(12):
+        said, told = place.parent / "said.txt", place.parent / "told.txt"
+        told.unlink(missing_ok=True)
+        running = start("edit photo.png --no-browser --projects projects", place, said, told)
+        until = time.monotonic() + LAST_WORDS
+        while not (told.exists() and told.read_text().endswith("\n")):
+            assert running.process.is_alive(), said.read_text()
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        api = told.read_text().strip().rstrip("/") + "/api"
+        killer = Timer(dice.uniform(0, 0.5), running.send, (SIGNALS[turn % 3],))
+        killer.start()
+        answered = edit_until_it_ends(api)
+        ended = running.wait()
+        killer.join()
+        assert ended.status in (ExitStatus.OK, ExitStatus.INTERRUPTED, -SIGNALS[turn % 3]), ended
+        assert len(ended.complaints) <= 1, ended
+        (project,) = (path for path in (place / "projects").iterdir() if not path.name.startswith("."))
+        kept = json.loads((project / "project.json").read_text())
+        assert kept["version"] >= answered, turn
+        versions.append(kept["version"])
+        outcomes[outcome(ended)] += 1
+    assert versions == sorted(versions)
+    record_property("fire", ["signals", "edit", dict(outcomes), f"{versions[-1]} edits, none lost that was answered"])
+
+
+def edit_until_it_ends(api: str) -> int:
+    """The version of the last edit that the server answered."""
+    answered = 0
+    with httpx.Client(timeout=LAST_WORDS) as web, suppress(httpx.TransportError):
+        for k in itertools.count():
+            answer = web.put(
+                f"{api}/edits", json={"settings": {"speed": 1 + k % 9 / 10}, "arrows": [[1, 1, 9 + k % 30, 5]]}
+            )
+            answered = answer.json()["version"]
+    return answered
