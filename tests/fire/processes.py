@@ -9,8 +9,11 @@ import shlex
 import signal
 import sys
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+
+import pytest
 
 PRELOAD = ["cinegan_cli.pipeline", "cinegan_cli.cli.animate", "cinegan_cli.models", "cinegan_cli.training", "cv2"]
 LAST_WORDS = 60  # s, to end on a busy machine
@@ -59,6 +62,9 @@ def start(
     """
     assert _forks is not None
     _forks.set_forkserver_preload(PRELOAD)
+    with pytest.MonkeyPatch.context() as patch:  # what is forked from looks for modules where we do
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        forkserver.ensure_running()
     process = _forks.Process(
         target=_run, args=(shlex.split(command), str(place), str(said), str(told), dict(os.environ), memory)
     )
