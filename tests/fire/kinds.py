@@ -164,7 +164,7 @@ KINDS = (
         )
     ),
     Kind("drawn.json", labelme, "motion photo.png --mask mask.png --hints drawn.json --out out.npy", 500),
-    Kind("b.jpg", picture("b.jpg"), "style photo.png --mask mask.png --target b.jpg --out still.png", 100),
+    Kind("b.jpg", picture("b.jpg"), "style photo.png --mask mask.png --target b.jpg --out still.png", 30),
     Kind("lake.cinegan", project, "animate lake.cinegan --out loop.gif", 300),
     Kind("lake/project.json", project, "animate lake --out loop.gif", 400),
     Kind(
