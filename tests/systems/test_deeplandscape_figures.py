@@ -9,6 +9,8 @@ from torch import Tensor
 import cinegan_cli.systems.deeplandscape as dl
 from cinegan_cli.nn.deeplandscape import Generator
 from cinegan_cli.nn.vgg import Vgg
+from cinegan_cli.systems.deeplandscape import VARIANTS
+from cinegan_cli.systems.deeplandscape.objective import objectives_of
 from tests.deeplandscape_tools import compare, figures, maps, normal, picture, seeded, still_mask
 
 LEVELS = 6
@@ -37,7 +39,7 @@ def check(prefix: str, w: Tensor, static: list[Tensor], dynamic: list[Tensor]) -
     for name, levels in (("static", static), ("dynamic", dynamic)):
         found |= {f"{name}_{level.shape[2]}": level for level in levels}
     wanted = {name.removeprefix(prefix): entry for name, entry in figures().items() if name.startswith(prefix)}
-    wanted.pop("losses", None)
+    wanted.pop("losses", None)  # of the steps: see `test_losses_of_steps`
     assert wanted
     for name, entry in wanted.items():
         compare(entry, found[name], STEP)
@@ -71,3 +73,19 @@ def test_steps(networks: tuple[Generator, Vgg], photo: Tensor, w: Tensor, varian
     check(f"{variant}_{steps}step{'s' if steps > 1 else ''}_", moved - w, static, dynamic)
     if steps == 1 and variant == "eoifs":
         assert not any(level.any() for level in static)
+
+
+@pytest.mark.parametrize("variant", ["eoi", "eoifs"])
+@torch.no_grad()
+def test_losses_of_steps(networks: tuple[Generator, Vgg], photo: Tensor, w: Tensor, variant: str) -> None:
+    way = VARIANTS[variant.upper()]
+    still = still_mask() if way.routed else None
+    objectives = objectives_of(networks[1], photo, way, still)
+    zeros = [torch.zeros_like(level) for level in maps(LEVELS)[0]]
+    with torch.enable_grad():
+        after = dl.invert(*networks, photo, w, zeros, zeros, variant=variant, steps=1, still=still)
+    rows = []
+    for step, (moved, static, dynamic) in enumerate([(w, zeros, zeros), after]):
+        distance, seen = objectives[step % len(objectives)].losses(networks[0].synthesize(moved, static, dynamic))
+        rows.append(torch.stack([distance, way.perceptual * seen, way.penalty * dl.latent_penalty(moved, w)]))
+    compare(figures()[f"{variant}_2steps_losses"], torch.stack(rows), STEP)
