@@ -5,9 +5,8 @@
 import torch
 from torch import Tensor
 
-from cinegan_cli.ops import _native
 from cinegan_cli.ops._checks import check_device, check_tensor
-from cinegan_cli.ops._native import Backend, extension, is_plain, runs_native
+from cinegan_cli.ops._native import Backend, is_plain, run_plain, runs_native
 from cinegan_cli.ops.advect_reference import advect_reference
 
 
@@ -17,7 +16,7 @@ def advect(velocity: Tensor, displacement: Tensor, *, backend: Backend = "auto")
     Args:
         velocity: M, float32 [2, H, W], pixels per step; `velocity[0, y, x]` is towards +x, `[1, y, x]` towards +y.
         displacement: F_t, float32 [2, H, W], pixels.
-        backend: as in `sample`. On CUDA plain PyTorch runs.
+        backend: as in `sample`.
 
     Returns:
         F_{t+1}, float32 [2, H, W]. Inputs must be finite. No gradients.
@@ -29,22 +28,21 @@ def advect(velocity: Tensor, displacement: Tensor, *, backend: Backend = "auto")
     check_tensor("velocity", velocity, (2, "H", "W"), (torch.float32,))
     check_tensor("displacement", displacement, tuple(velocity.shape), (torch.float32,))
     check_device("displacement", displacement, velocity.device)
-    if runs_native(backend, velocity, displacement) and not velocity.is_cuda:
+    if runs_native(backend, velocity, displacement):
         out: Tensor = (_advect_kernel if is_plain(velocity, displacement) else _advect)(velocity, displacement)
         return out
     return advect_reference(velocity, displacement)
 
 
 def _advect_kernel(velocity: Tensor, displacement: Tensor) -> Tensor:
-    assert extension is not None
     inputs = [velocity.contiguous(), displacement.contiguous()]
     out = torch.empty_like(inputs[0])
     addresses = [tensor.data_ptr() for tensor in (*inputs, out)]
-    extension.advect(addresses, velocity.shape[1:], torch.get_num_threads(), _native.best_simd())
+    run_plain("advect", velocity, addresses, velocity.shape[1:])
     return out
 
 
-_advect = torch.library.custom_op("cinegan::advect", mutates_args=(), device_types="cpu")(_advect_kernel)
+_advect = torch.library.custom_op("cinegan::advect", mutates_args=(), device_types=("cpu", "cuda"))(_advect_kernel)
 
 
 @_advect.register_fake

@@ -1,0 +1,37 @@
+"""The CUDA kernels without a card: the operators' own tests on the emulation, and what they ask of the memory."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.native.emulate import main
+
+needs_gcc = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
+
+
+@pytest.mark.slow
+@needs_gcc
+def test_operators() -> None:
+    """Every operator's tests, its kernel in its place, under AddressSanitizer."""
+    assert main(["test"]) == 0
+
+
+@pytest.mark.slow
+@needs_gcc
+def test_counts(capfd: pytest.CaptureFixture[str]) -> None:
+    """What the kernels are written for: additions merged along a row, requests that are whole."""
+    assert main(["count"]) == 0
+    rows = {}
+    for line in capfd.readouterr().out.splitlines():
+        if line.startswith(("| 3x", "| 64x")):
+            case, kernel, _, *numbers = (cell.strip() for cell in line.strip("| ").split("|"))
+            rows[kernel, case.split(" ", 1)[1]] = [float(number) for number in numbers]
+    loads, load_sectors, stores, atomic_sectors, additions = 0, 1, 2, 5, 6
+    assert rows["splat_planes", "planes"][additions] < 0.8 * 4 * 4 / 3  # with the denominator's
+    assert rows["sample_grad_image_planes", "planes"][additions] < 36 / 3
+    assert rows["sample_grad_image_channels", "channels last"][atomic_sectors] < 36 / 8
+    assert rows["sample_channels", "channels last"][load_sectors] < 1.1 * 36 / 8
+    assert rows["sample_grad_positions_planes", "planes"][loads] < 1.1 * 36 / 32 + 0.1
+    assert rows["composite", "planes"][stores] < 1.1 / 4 / 32 + 0.02
