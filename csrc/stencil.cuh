@@ -88,9 +88,10 @@ __device__ __forceinline__ void scatter(T* plane, const Stencil<TAPS, T>& at, Ne
     for (int k = TAPS - 1; k >= 0; --k) {
       const T sum = handed + line * at.across[k];
       if (adds && (k == 0 || !run.followed) && at.columns[k] >= 0) atomicAdd(plane + at.rows[j] + at.columns[k], sum);
-      if (k == 0) break;
-      const T left = __shfl_up_sync(0xffffffffu, sum, 1);
-      handed = run.follows ? left : T(0);
+      if (k > 0) {
+        const T left = __shfl_up_sync(0xffffffffu, sum, 1);
+        handed = run.follows ? left : T(0);
+      }
     }
   }
 }

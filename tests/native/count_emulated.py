@@ -21,7 +21,7 @@ from torch.nn import functional as F  # noqa: E402
 
 from cinegan_cli.ops import advect, composite, joint_sample, sample, splat  # noqa: E402
 
-SHAPES = ((3, 64, 128), (64, 16, 64), (21, 16, 64))
+SHAPES = ((3, 48, 96), (32, 8, 64), (13, 8, 64))
 
 
 def flow(h: int, w: int, generator: torch.Generator) -> Tensor:
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def frame_operators(generator: torch.Generator) -> None:
-    h, w = 64, 128
+    h, w = 48, 96
     field, image = flow(h // 2, w // 2, generator)[0], torch.rand(3, h, w, generator=generator)
     photo = torch.randint(0, 256, (h, w, 3), generator=generator, dtype=torch.uint8)
     LIBRARY.emulated_counts()

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -21,13 +22,14 @@ constexpr std::uintptr_t SECTOR = 32;
 
 struct Access {
   const void* site;  // the instruction
-  int time;          // how often this thread has been there before
+  int waits, time;   // shuffles and barriers before, and how often this thread has been there since
   Kind kind;
   std::uintptr_t address;
   int bytes;
 };
 
 struct Lane {
+  int waits = 0;
   std::unordered_map<const void*, int> times;
   std::vector<Access> accesses;
 };
@@ -42,10 +44,10 @@ Counts running;
 std::map<std::string, Counts> totals;
 
 void end_warp(Lane* warp) {
-  std::map<std::pair<const void*, int>, std::pair<Kind, std::set<std::uintptr_t>>> requests;
+  std::map<std::tuple<const void*, int, int>, std::pair<Kind, std::set<std::uintptr_t>>> requests;
   for (Lane* lane = warp; lane != warp + 32; ++lane) {
     for (const Access& access : lane->accesses) {
-      auto& request = requests[{access.site, access.time}];
+      auto& request = requests[{access.site, access.waits, access.time}];
       request.first = access.kind;
       ++running.lanes[access.kind];
       const std::uintptr_t last = (access.address + static_cast<std::uintptr_t>(access.bytes) - 1) / SECTOR;
@@ -65,7 +67,10 @@ void end_warp(Lane* warp) {
 void note(const void* site, Kind kind, const void* address, int bytes) {
   if (!in_global_memory(address)) return;
   Lane& lane = lanes[static_cast<std::size_t>(current_thread())];
-  lane.accesses.push_back({site, lane.times[site]++, kind, reinterpret_cast<std::uintptr_t>(address), bytes});
+  if (lane.waits != waits_of_thread()) lane.times.clear();
+  lane.waits = waits_of_thread();
+  lane.accesses.push_back(
+      {site, lane.waits, lane.times[site]++, kind, reinterpret_cast<std::uintptr_t>(address), bytes});
 }
 
 void end_block(int warps) {

@@ -7,6 +7,7 @@
 namespace emulated {
 
 int current_thread();                        // number in its block
+int waits_of_thread();                       // at shuffles and barriers, as many for each lane of a warp
 bool in_global_memory(const void* address);  // neither registers, parameters, shared memory nor constants
 #ifdef COUNTING
 void end_block(int warps);

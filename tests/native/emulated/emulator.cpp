@@ -31,7 +31,7 @@ namespace emulated {
 namespace {
 
 constexpr int WARP = 32;
-constexpr std::size_t STACK = 256 << 10;
+constexpr std::size_t STACK = 64 << 10;
 
 enum State { READY, AT_SHUFFLE, AT_BARRIER, ENDED };
 
@@ -40,7 +40,7 @@ struct Fiber {
   char* stack = nullptr;
   void* fake_stack = nullptr;
   State state = ENDED;
-  int turn = 0;  // which of the two sets of words its next shuffle uses
+  int waits = 0;  // at shuffles and barriers, in this block; its next shuffle uses one of the two sets of words
   dim3 index;
 };
 
@@ -62,6 +62,7 @@ const std::function<void()>* body = nullptr;
 void yield(State state) {
   Fiber* fiber = current;
   fiber->state = state;
+  ++fiber->waits;
   START_SWITCH(&fiber->fake_stack, scheduler_stack, scheduler_stack_size);
   swapcontext(&fiber->context, &scheduler);
   FINISH_SWITCH(fiber->fake_stack, &scheduler_stack, &scheduler_stack_size);
@@ -128,7 +129,10 @@ void run_warp(const char* name, int warp, bool backwards) {
 
 void run_block(const char* name, int threads, bool backwards) {
   const int count = threads / WARP;
-  for (int i = 0; i < threads; ++i) fibers[static_cast<std::size_t>(i)].state = READY;
+  for (int i = 0; i < threads; ++i) {
+    fibers[static_cast<std::size_t>(i)].state = READY;
+    fibers[static_cast<std::size_t>(i)].waits = 0;
+  }
   for (;;) {
     for (int i = 0; i < count; ++i) run_warp(name, backwards ? count - 1 - i : i, backwards);
     int ended = 0;
@@ -146,8 +150,7 @@ const std::uint64_t* exchange(unsigned mask, std::uint64_t value) {
   if (mask != 0xffffffffu) throw std::runtime_error("only full masks are emulated");
   const int index = current_index;
   Fiber* fiber = current;
-  std::uint64_t* words = warps[static_cast<std::size_t>(index / WARP)].words[fiber->turn];
-  fiber->turn ^= 1;  // those of the shuffle before may still be read
+  std::uint64_t* words = warps[static_cast<std::size_t>(index / WARP)].words[fiber->waits % 2];
   words[index % WARP] = value;
   yield(AT_SHUFFLE);
   return words;
@@ -160,6 +163,7 @@ void note(const void*, Kind, const void*, int) {}
 void wait_for_block() { yield(AT_BARRIER); }
 
 int current_thread() { return current_index; }
+int waits_of_thread() { return current->waits; }
 
 bool in_global_memory(const void* address) {
   const char* at = static_cast<const char*>(address);
@@ -185,7 +189,6 @@ void launch(const char* name, dim3 grid, dim3 block, const std::function<void()>
     const unsigned at = static_cast<unsigned>(i);
     Fiber& fiber = fibers[static_cast<std::size_t>(i)];
     fiber.index = dim3(at % block.x, at / block.x % block.y, at / block.x / block.y);
-    fiber.turn = 0;
   }
   body = &thread;
   host_stack = &here;
