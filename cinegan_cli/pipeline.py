@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
@@ -14,7 +14,7 @@ from threading import Event, Thread
 import numpy as np
 from numpy.typing import NDArray
 
-from cinegan_cli.config import Config
+from cinegan_cli.config import Config, VideoConfig
 from cinegan_cli.errors import CheckError, InputError, UsageError
 from cinegan_cli.measure import LoopMeter, LoopReport, motion_findings
 from cinegan_cli.scene import input_files, name_of, prepare
@@ -75,7 +75,7 @@ def animate(photo: str | PhotoSource, config: Config, session: Session | None = 
         scene = prepare(source, config, session)
         system = choose_system(config, session).name
         count = config.render.frames
-        stride = -(-max(scene.photo.size) // METER_SIDE)
+        stride = _meter_stride(scene.photo.size)
         photo_pixels, alpha = scene.photo.pixels_u8.numpy(), scene.mask.alpha.numpy()
         # with a changing look nothing equals the photo
         static = None if scene.looks else photo_pixels[::stride, ::stride]
@@ -107,6 +107,27 @@ def animate(photo: str | PhotoSource, config: Config, session: Session | None = 
     )
 
 
+def frames(photo: PhotoSource, config: Config, session: Session) -> Generator[NDArray[np.uint8], None, None]:
+    """Yield the frames of a photo's loop, uint8 [H, W, 3], as a folder of PNG would hold them; nothing is written.
+
+    All work, from reading the photo on, is done while the caller waits for a frame; there is no thread that could
+    outlive the generator. With `config.run.strict`, `CheckError` as `animate` raises it: for a doubtful mask before the
+    first frame, for frames that are no clean loop after the last one.
+    """
+    config = replace(config, video=VideoConfig())  # as PNG files have no longest side either
+    _require_file(photo)
+    choose_system(config, session)
+    scene = prepare(photo, config, session)
+    count, stride = config.render.frames, _meter_stride(scene.photo.size)
+    meter = LoopMeter(mask=scene.mask.alpha.numpy()[::stride, ::stride], count=count)
+    with closing(render(scene, config, session)) as rendered:
+        del scene
+        watched = _watched(rendered, meter, stride) if config.run.strict else rendered
+        yield from _counted(watched, count, session)
+    if config.run.strict:
+        require_clean(meter.report(), config, photo)
+
+
 def require_clean(loop: LoopReport, config: Config, photo: PhotoSource) -> None:
     """Raise `CheckError` when the frames are not a clean loop. A dissolve's steps differ by design."""
     for finding in motion_findings(loop, exact=True) if config.render.loop == "flow" else ():
@@ -118,8 +139,7 @@ def require_clean(loop: LoopReport, config: Config, photo: PhotoSource) -> None:
 
 def check_plan(photo: PhotoSource, config: Config, session: Session) -> None:
     """Refuse, before any work, what cannot be done: see `check_outputs` and `choose_system`."""
-    if isinstance(photo, Path) and os.path.isdir(photo):
-        raise InputError(f"{photo}: is a folder; `cinegan animate` takes folders, this takes one photo at a time")
+    _require_file(photo)
     if not config.video.out:
         raise UsageError(f'{name_of(photo)}: nothing to write; name the loop with out, such as out="loop.mp4"')
     read = input_files(photo, config)
@@ -130,7 +150,12 @@ def check_plan(photo: PhotoSource, config: Config, session: Session) -> None:
     choose_system(config, session)
 
 
-def render(scene: Scene, config: Config, session: Session | None = None) -> Iterator[NDArray[np.uint8]]:
+def _require_file(photo: PhotoSource) -> None:
+    if isinstance(photo, Path) and os.path.isdir(photo):
+        raise InputError(f"{photo}: is a folder; `cinegan animate` takes folders, this takes one photo at a time")
+
+
+def render(scene: Scene, config: Config, session: Session | None = None) -> Generator[NDArray[np.uint8], None, None]:
     """Yield frame t = 0 … N-1, uint8 [H, W, 3], at memory that does not grow with N (Eq. 4)."""
     session = session or Session(config.run)
     yield from session.steps(_frames(scene, config, session))
@@ -182,6 +207,10 @@ def _counted(frames: Iterator[NDArray[np.uint8]], count: int, session: Session) 
         session.tell("rendering", done, count)
         yield frame
     session.tell("rendering", count, count)
+
+
+def _meter_stride(size: tuple[int, int]) -> int:
+    return -(-max(size) // METER_SIDE)
 
 
 def _watched(frames: Iterator[NDArray[np.uint8]], meter: LoopMeter, stride: int) -> Iterator[NDArray[np.uint8]]:

@@ -97,13 +97,12 @@ def _with_mask(
 def with_sight(photo: Photo, mask: Mask, config: Config, session: Session, known: Sight | None = None) -> Mask:
     """`mask` with what the seer of the motion sees: `known`, or the mask's own, unless `--motion-network` is another.
 
-    None where all is said without one.
+    Arrows say where things move, but not what they are. None where a motion is given, or a network that is no seer.
     """
     network = config.motion.motion_network
     if network is not None and kind_of(network) == SEER:
         return replace(mask, sight=sight_of(photo, replace(config.mask, mask_network=network), session))
-    said = config.motion.motion is not None or config.motion.arrow or config.motion.hints or network is not None
-    if said or mask.sight is not None:
+    if config.motion.motion is not None or network is not None or mask.sight is not None:
         return mask
     return replace(mask, sight=known or sight_of(photo, config.mask, session))
 

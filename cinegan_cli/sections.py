@@ -197,7 +197,8 @@ class MotionConfig:
     )
     cycles: str = setting(
         "auto",
-        "How often fast areas run through their own cycle within the loop: auto, or a whole number for all.",
+        "How often fast areas run through their own cycle within the loop: auto, or a whole number for all; after it, "
+        "numbers for kinds, as in auto,falls=8.",
         metavar="auto|N",
         number="{}",
         rendering=True,

@@ -15,6 +15,7 @@ from cinegan_cli.config import PRESETS
 from cinegan_cli.errors import ExitStatus
 
 ROOT = Path(__file__).parents[1]
+PAGES = ("cookbook", "gallery", "index", "tour", "training")
 # "docs/spec/stylecinegan.md`, sections 3.3 and 4": always with its folder, and with sections that the page has
 CITED = (
     r"(?P<docs>docs/)?(?P<page>spec/\w+\.md)(?:`?,?\s+sections?\s+(?P<of>\d+(?:\.\d+)*(?:(?:, | and )\d+(?:\.\d+)*)*))?"
@@ -31,8 +32,9 @@ def test_readme_shows_every_command(name: str, readme: str) -> None:
     assert f"cinegan {name}" in readme
 
 
-def test_commands_in_the_readme_can_be_typed(readme: str) -> None:
-    lines = [line for line in readme.splitlines() if line.startswith("cinegan ")]
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in PAGES)])
+def test_commands_can_be_typed(page: str) -> None:
+    lines = [line for line in (ROOT / page).read_text(encoding="utf-8").splitlines() if line.startswith("cinegan ")]
     assert lines
     for line in lines:
         name, *rest = shlex.split(line, comments=True)[1:]

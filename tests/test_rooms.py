@@ -37,12 +37,12 @@ LAYERS = (
 )
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 # Light; may be imported by all, and import one another. "stages" is only their folder.
-SHARED = {"", "config", "sections", "errors", "types", "files", "photos", "claims", "stages", "values"}
+SHARED = {"", "config", "sections", "errors", "types", "files", "photos", "claims", "stages", "values", "charts"}
 # Inner files that stand apart from their room's face: what `--help` needs without torch, and the systems' protocol.
 PUBLIC = {"training.settings", "training.deeplandscape_settings", "evaluate.settings", "systems.base"}
 # Rooms every module of which is public.
 FACELESS = {"nn", "ops", "cli", "editor", "training.tasks", "evaluate", "models.formats"}
-HEAVY = {"torch", "cv2", "numpy", "PIL", "rich", "safetensors", "imageio_ffmpeg"}
+HEAVY = {"torch", "cv2", "numpy", "PIL", "rich", "safetensors", "imageio_ffmpeg", "matplotlib"}
 
 
 def name_of(path: Path) -> str:

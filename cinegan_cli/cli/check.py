@@ -20,8 +20,20 @@ VIDEOS = (".mp4", ".webm", ".apng", ".mov", ".mkv", ".m4v")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--photo", type=click.Path(path_type=Path), help="The photo that static pixels must equal; with --mask.")
 @click.option("--mask", type=click.Path(path_type=Path), help="What may move (white); with --photo.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw steps, seam and texture of one loop: a .png."
+)
+@click.option("--overwrite", is_flag=True, help="Replace a chart that exists.")
 @output_options
-def check(files: tuple[Path, ...], photo: Path | None, mask: Path | None, quiet: bool, as_json: bool) -> int:
+def check(
+    files: tuple[Path, ...],
+    photo: Path | None,
+    mask: Path | None,
+    plot: Path | None,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
     """Check FILE (mp4, webm, gif, webp, apng, or a folder of PNG frames): seam, stall, jump, static pixels, playback.
 
     A folder of loops stands for all that are in it. Exit status 0 when every finding passes, 7 when one fails.
@@ -32,16 +44,31 @@ def check(files: tuple[Path, ...], photo: Path | None, mask: Path | None, quiet:
 
     printer = Printer(quiet, as_json)
     loops = list(find_loops(files))
+    if plot is not None:
+        require_one_chart(plot, loops, overwrite, inputs=(*loops, photo, mask))
     if loops == list(files) and len(loops) == 1:
-        return ExitStatus.OK if _check(loops[0], photo, mask, printer) else ExitStatus.CHECK
+        return ExitStatus.OK if _check(loops[0], photo, mask, printer, plot) else ExitStatus.CHECK
     collecting = replace(printer, collected=[])
     passed: list[bool] = []
     plan = Plan(tuple(Job(loop, (), {}) for loop in loops), what="files")
     try:
-        run_batch(plan, lambda job: passed.append(_check(job.photo, photo, mask, collecting)), notice=printer.notice)
+        run_batch(
+            plan, lambda job: passed.append(_check(job.photo, photo, mask, collecting, plot)), notice=printer.notice
+        )
     finally:
         collecting.finish()
     return ExitStatus.OK if all(passed) else ExitStatus.CHECK
+
+
+def require_one_chart(plot: Path, loops: Sequence[Path], overwrite: bool, *, inputs: Sequence[Path | None]) -> None:
+    """Refuse a chart of several loops, and one that cannot be written. Raises UsageError and OutputError."""
+    from cinegan_cli.charts import require_plot
+    from cinegan_cli.stages.video import require_free
+
+    require_plot(plot)
+    if len(loops) > 1:
+        raise UsageError(f"--plot {plot}: a chart is of one loop, and these are {len(loops)}; check one at a time")
+    require_free((plot,), overwrite, inputs=inputs)
 
 
 def find_loops(paths: Sequence[Path]) -> Iterator[Path]:
@@ -56,10 +83,15 @@ def find_loops(paths: Sequence[Path]) -> Iterator[Path]:
         yield from [path] if path in frames else loops or sorted(frames) or [path]
 
 
-def _check(file: Path, photo: Path | None, mask: Path | None, printer: Printer) -> bool:
+def _check(file: Path, photo: Path | None, mask: Path | None, printer: Printer, plot: Path | None = None) -> bool:
     from cinegan_cli.evaluate.check import check_loop
 
     report = check_loop(file, photo=photo, mask=mask)
+    if plot is not None:
+        from cinegan_cli.charts import save_figure
+        from cinegan_cli.evaluate.loop_chart import loop_chart
+
+        save_figure(loop_chart(report), plot)
     lines = [f"{'ok  ' if f.passed else 'FAIL'}  {f.name}: {f.sentence}" for f in report.findings]
     if printer.collected is not None:
         lines.insert(0, f"{file}:")

@@ -33,15 +33,16 @@ RENDERED = {
 }  # by name those settings of rendering that only some tables read
 OWN = {*(f.name for f in fields(EvaluateConfig)), *RENDERED}
 LANDSCAPE = {"fvd", "repo_compatible", "winds", "samples", "truncation"}
-JUDGED = {"lpips", "repo_compatible", "count", "csv", "overwrite"}
+WRITTEN = {"csv", "plot", "overwrite"}
+JUDGED = {"lpips", "repo_compatible", "count", *WRITTEN}
 CLIPS = OWN - {"split", "count", "out", "rows"} - LANDSCAPE
-PHOTOS = {"split", "count", "csv", "overwrite"}
+PHOTOS = {"split", "count", *WRITTEN}
 READ = {  # table → those of OWN that it reads
     "clips": CLIPS,
     "ablation": CLIPS,
     "inversion": PHOTOS | {"max_side", "lpips", "fid"},
     "mask_iou": PHOTOS | {"masks", "mask_network"},
-    "motion_error": {"csv", "overwrite", "motion_network"},
+    "motion_error": {"motion_network", *WRITTEN},
     "arrows": PHOTOS | {"max_side", "mask_network", "motion_network"},
     "look": PHOTOS | {"max_side", "seconds", "mask_network", "motion_network", "out", "rows"} | SEARCH,
     "dl-generation": JUDGED | {"fid", "split", "samples", "truncation"},
@@ -99,11 +100,8 @@ def evaluate(
     rendering = {name: value for name, value in typed.items() if name not in OWN or name in RENDERED}
     config = section_from(EvaluateConfig, {name: typed[name] for name in OWN & typed.keys() - RENDERED})
     from cinegan_cli.evaluate.tables import write_csv
-    from cinegan_cli.stages.video import require_free
 
-    if config.csv is not None:
-        require_suffix(config.csv, (".csv",), "--csv")
-        require_free((config.csv,), config.overwrite, inputs=paths)
+    require_outputs(config, paths)
     if table in SIZED and "max_side" in typed:
         rendering["max_side"] = config.max_side
     printer = Printer(quiet, as_json)
@@ -111,7 +109,26 @@ def evaluate(
         results = measure(table, paths, rendering, config, progress)
     if config.csv is not None:
         write_csv(config.csv, results.each)
+    if config.plot is not None:
+        from cinegan_cli.charts import save_figure
+        from cinegan_cli.evaluate.tables_chart import tables_chart
+
+        save_figure(tables_chart(results), config.plot)
     printer.result(results.as_text(), results.as_dict())
+
+
+def require_outputs(config: EvaluateConfig, paths: tuple[Path, ...]) -> None:
+    """Refuse, before any work, what cannot be written. Raises UsageError and OutputError."""
+    from cinegan_cli.charts import require_plot
+    from cinegan_cli.stages.video import require_free
+
+    if config.csv is not None:
+        require_suffix(config.csv, (".csv",), "--csv")
+    if config.plot is not None:
+        require_plot(config.plot)
+    outputs = [path for path in (config.csv, config.plot) if path is not None]
+    if outputs:
+        require_free(outputs, config.overwrite, inputs=paths)
 
 
 def one_of(tables: dict[str, bool], paths: tuple[Path, ...]) -> str:

@@ -229,7 +229,8 @@ class Server:
         return StreamingResponse(self.events.stream(), media_type="text/event-stream")
 
     async def command(self, request: Request) -> Response:
-        return JSONResponse({"command": command_of(self.desk.open.project)})
+        ending, options = asked(await received_json(request))
+        return JSONResponse({"command": await self._do(command_of, self.desk.open.project, ending, options)})
 
     async def bundle(self, request: Request) -> Response:
         project = self.desk.open.project
@@ -261,7 +262,7 @@ def make_app(server: Server, token: str, host: str) -> Guard:
         Route("/jobs/{id}", s.job, methods=["GET", "DELETE"]),
         Route("/jobs/{id}/file", s.job_file),
         Route("/events", s.listen),
-        Route("/command", s.command),
+        Route("/command", s.command, methods=["GET", "POST"]),
         Route("/project.cinegan", s.bundle),
     ]
     routes = [Mount("/api", routes=api), Route("/static/{name}", _static), Route("/", _page)]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cinegan_cli.config import PRESETS
+from cinegan_cli.config import PRESETS, Config, MaskConfig
 from cinegan_cli.editor.field import packed
 from cinegan_cli.editor.opening import latest, open_data, open_path
 from cinegan_cli.editor.picture import Found, Picture, encoded
@@ -72,8 +72,13 @@ class Desk:
         return opened
 
     def warm(self) -> None:
-        """Read the seer, so that the first photo need not wait for it."""
+        """Look at the photo that is open, else at a blank one: what is done for the first time takes longest."""
         read_seers(WEIGHTS, self.session)
+        if self._open is not None:
+            self.look()
+            return
+        blank = encoded(np.full((240, 320, 3), 200, np.uint8), ".jpg")
+        Picture(blank, "blank", self.session).find(Config(mask=MaskConfig(move="everything")))
 
     def open_path(self, path: Path | None) -> None:
         """Open a photo or a project by name; without one, what was changed last. Raises InputError."""

@@ -27,6 +27,7 @@ PHOTO_NAME = re.compile(r"photo(\.[a-z0-9]{1,5})?")
 LARGEST_JSON = 4 * 2**20  # bytes
 MOST_MARKS = 1000  # arrows, anchors or kinds
 LONGEST_TITLE = 120
+LANDSCAPE = "deeplandscape"  # the system of winds and lights
 SYSTEM = "pyramid"  # unless a project says otherwise: what the editor shows is then what is rendered
 EDITABLE = (  # settings that a project may hold; none of them names a file
     *("max_side", "aspect", "fit", "background", "backbone", "move", "direction", "speed", "water", "cycles"),
@@ -82,7 +83,7 @@ class Project:
         """The options of a run of this project: `typed` ones over a typed preset, --preview, and the project's own.
 
         Of its own, those are left out that nothing would read, and what says otherwise where things move than what is
-        typed; arrows win over a direction, both over a motion file.
+        typed; a wind wins over arrows, they win over a direction, and all over a motion file.
         """
         typed = dict(typed or {})
         covered = PRESETS.get(str(typed.get("preset")), {})
@@ -90,12 +91,23 @@ class Project:
         own |= {"arrow": self.arrows, "anchor": self.anchors, "kind": tuple(kind.option for kind in self.kinds)}
         own |= {"mask": self.file(MASK), "freeze": self.file(FREEZE)}
         merged = {**own, **(PREVIEW if preview else {}), **typed}
+        self._settle_ways(merged, typed)
+        merged = {name: value for name, value in merged.items() if value is not None and value != ()}
+        return {name: value for name, value in merged.items() if name in typed or _is_read(name, merged)}
+
+    def _settle_ways(self, merged: dict[str, Any], typed: Mapping[str, Any]) -> None:
+        """Leave one of the ways to say where things move."""
+        if "wind" not in typed and (merged["backbone"] != LANDSCAPE or any(way in typed for way in WAYS_TO_MOVE)):
+            merged.pop("wind", None)
+        if merged.get("wind"):
+            for way in WAYS_TO_MOVE:
+                if way not in typed:
+                    merged.pop(way, None)
+            return
         if merged.get("arrow") and merged.get("direction"):
             merged.pop("arrow" if "direction" in typed and "arrow" not in typed else "direction")
         if not any(merged.get(way) for way in WAYS_TO_MOVE):
             merged["motion"] = self.file(MOTION)
-        merged = {name: value for name, value in merged.items() if value is not None and value != ()}
-        return {name: value for name, value in merged.items() if name in typed or _is_read(name, merged)}
 
     def config(self, typed: Mapping[str, Any] | None = None, *, preview: bool = False) -> Config:
         """The configuration of such a run. Raises UsageError."""

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cinegan_cli.config import Config
+from cinegan_cli.config import Config, InversionConfig, WeatherConfig
 from cinegan_cli.editor.picture import Picture
 from cinegan_cli.editor.project import EXPORTS, SYSTEM, Project
 from cinegan_cli.errors import UsageError
@@ -35,9 +35,12 @@ READING = 0.5  # seconds a megapixel: reading the photo, and the stages that wor
 
 @dataclass(frozen=True)
 class Estimate:
-    """What an export would take: seconds of this machine, bytes of the file; the size and number of its frames."""
+    """What an export would take: seconds of this machine, bytes of the file; the size and number of its frames.
 
-    seconds: float
+    None for seconds where only trying would tell.
+    """
+
+    seconds: float | None
     bytes: int
     width: int
     height: int
@@ -92,17 +95,19 @@ def export_place(project: Project) -> Path:
     return folder / next(name for k in range(1, 10**6) if (name := f"{stem}-{k}") not in taken)
 
 
-def command_of(project: Project) -> str:
-    """The command line that renders the project as it is now."""
-    options = project.config().options()
+def command_of(project: Project, ending: str, asked: Mapping[str, Any]) -> str:
+    """The command line that renders the project as it is now, as an export with these options does."""
+    out = "frames/%04d.png" if ending == "png" else f"loop.{ending}"
+    options = project.config({"out": (Path(out),), **asked}).options()
+    del options["out"]
     command = "style" if "target" in options else "animate"  # the one that knows looks
     words = ["cinegan", command, str(project.photo_path)]
-    for name, value in {"backbone": SYSTEM, **options}.items():
+    for name, value in {"backbone": SYSTEM, **options, **asked}.items():  # `asked` may be a default that a preset hides
         option = "--" + name.replace("_", "-")
         repeated = value if isinstance(value, list) else [value]
         for one in repeated:
             words += [option] if one is True else [option, _typed(one)]
-    return shlex.join([*words, "--out", "loop.mp4"])
+    return shlex.join([*words, "--out", out])
 
 
 def _typed(value: Any) -> str:
@@ -136,7 +141,10 @@ def preview(project: Project, picture: Picture, config: Config, session: Session
 
 
 def estimate(project: Project, picture: Picture, config: Config, session: Session) -> Estimate:
-    """From a dozen frames of the loop, small, rendered and encoded here and now."""
+    """From a dozen frames of the loop, small, rendered and encoded here and now; of photo's bands in any case."""
+    quick = config.inversion.backbone == SYSTEM
+    if not quick:  # fitting a generator to the photo takes minutes
+        config = replace(config, inversion=InversionConfig(backbone=SYSTEM), weather=WeatherConfig())
     whole = read_photo(project.photo_path, config.photo, limit=size_limit(config)).size
     small = replace(config, photo=replace(config.photo, max_side=min(PREVIEW_SIDE, max(whole))))
     sight = _sight(picture, small)
@@ -154,7 +162,7 @@ def estimate(project: Project, picture: Picture, config: Config, session: Sessio
     size = round(ratio**FILE_GROWTH * (max(0.0, short - SHORT * each) + each * count) * config.video.repeat)
     limit = parse_bytes(config.video.max_bytes)
     seconds = prepared - began + READING * megapixels + a_frame * count
-    return Estimate(round(seconds, 1), size if limit is None else min(size, limit), *whole, count)
+    return Estimate(round(seconds, 1) if quick else None, size if limit is None else min(size, limit), *whole, count)
 
 
 def _held(config: Config) -> Config:

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from cinegan_cli.config import PhotoConfig
 from cinegan_cli.errors import InputError
-from cinegan_cli.measure import Finding, LoopMeter, LoopReport, check_container, motion_findings, static_findings
+from cinegan_cli.measure import (
+    Finding,
+    LoopMeter,
+    LoopReport,
+    StepLimits,
+    check_container,
+    motion_findings,
+    static_findings,
+    step_limits,
+)
 from cinegan_cli.stages.mask import read_mask
 from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.stages.video import is_lossless, is_pattern, read_frames
@@ -22,11 +31,16 @@ Frame = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What `cinegan check` found: `findings` with the figures in `loop`; `passed` when all of them passed."""
+    """What `cinegan check` found: `findings` with the figures in `loop`; `passed` when all of them passed.
+
+    `textures` are `LoopReport.texture` of every frame; `limits` is None where nothing moves.
+    """
 
     path: Path
     loop: LoopReport
     findings: tuple[Finding, ...]
+    textures: tuple[float, ...]
+    limits: StepLimits | None
 
     @property
     def passed(self) -> bool:
@@ -52,8 +66,10 @@ def check_loop(path: Path, *, photo: Path | None = None, mask: Path | None = Non
         meter.add(frame)
     report = meter.report()
     exact = is_lossless(path)
-    findings = (*motion_findings(report, exact=exact), *static_findings(report, exact=exact), *container)
-    return CheckReport(path, report, findings)
+    moves = motion_findings(report, exact=exact)
+    findings = (*moves, *static_findings(report, exact=exact), *container)
+    limits = None if moves[0].name == "motion" else step_limits(report, exact=exact)
+    return CheckReport(path, report, findings, tuple(meter.textures().values()), limits)
 
 
 def _fitted(path: Path, photo: Photo, size: tuple[int, int]) -> Frame:

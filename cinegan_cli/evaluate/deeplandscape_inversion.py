@@ -21,7 +21,7 @@ from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.systems.deeplandscape import VARIANTS, Inverted, invert_pixels, open_networks, variant_named
 from cinegan_cli.types import Progress, silent
 
-TABLE = (Column("method", "inversion"), *COLUMNS, Column("psnr", "PSNR↑", 1), Column("seconds", "seconds↓", 1))
+TABLE = (Column("method", "inversion"), *COLUMNS, Column("psnr", "PSNR↑", 1, "dB"), Column("seconds", "seconds↓", 1))
 
 
 def run_landscape_inversion(

@@ -27,9 +27,9 @@ COLUMNS = (
     Column("method", "inversion"),
     Column("fid", "FID↓", 1),
     Column("lpips", "LPIPS↓", 4),
-    Column("rmse", "RMSE↓", 2),
+    Column("rmse", "RMSE↓", 2, "levels of 255"),
     Column("ms_ssim", "MS-SSIM↑", 4),
-    Column("psnr", "PSNR↑", 1),
+    Column("psnr", "PSNR↑", 1, "dB"),
 )
 
 

@@ -73,4 +73,5 @@ class EvaluateConfig:
         6, "Photos on a sheet of --look; with 1 each has its own, not scaled down.", minimum=1, maximum=50
     )
     csv: Path | None = setting(None, "Write every row, each clip or photo by itself, as a .csv.", metavar="FILE")
-    overwrite: bool = setting(False, "Replace a --csv that exists, and the sheets in --out.")
+    plot: Path | None = setting(None, "Draw the tables, with each clip or photo as a dot, as a .png.", metavar="FILE")
+    overwrite: bool = setting(False, "Replace a --csv or --plot that exists, and the sheets in --out.")

@@ -20,11 +20,12 @@ Value = float | str | None
 
 @dataclass(frozen=True)
 class Column:
-    """`title` is shown, with an arrow to the better side; `digits` after the point."""
+    """`title` is shown, with an arrow to the better side; `digits` after the point; `unit` stands in charts."""
 
     key: str
     title: str
     digits: int = 3
+    unit: str = ""
 
 
 @dataclass(frozen=True)

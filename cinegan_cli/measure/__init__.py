@@ -2,7 +2,7 @@
 
 from cinegan_cli.measure.clip_faults import camera_fault, clip_fault
 from cinegan_cli.measure.container import check_container
-from cinegan_cli.measure.findings import Finding, motion_findings, static_findings
+from cinegan_cli.measure.findings import Finding, StepLimits, motion_findings, static_findings, step_limits
 from cinegan_cli.measure.flow import Array, ClipMotion, Flow, measure_motion
 from cinegan_cli.measure.frechet import Extractor, Features, frechet_distance
 from cinegan_cli.measure.iou import Scores, score
@@ -20,6 +20,7 @@ __all__ = [
     "LoopMeter",
     "LoopReport",
     "Scores",
+    "StepLimits",
     "camera_fault",
     "check_container",
     "clip_fault",
@@ -33,4 +34,5 @@ __all__ = [
     "score",
     "ssim",
     "static_findings",
+    "step_limits",
 ]

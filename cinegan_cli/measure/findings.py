@@ -43,36 +43,51 @@ STATIC_ERROR = 1  # levels, exact frames
 STATIC_PSNR = 28.0  # dB, coded frames: a 256-colour GIF has 30, a picture shifted by one pixel about 22
 
 
+@dataclass(frozen=True)
+class StepLimits:
+    """What is allowed, in levels: steps inside the cycle from `slowest` to `fastest`, the `seam` from low to high."""
+
+    slowest: float
+    fastest: float
+    seam: tuple[float, float]
+
+
+def step_limits(report: LoopReport, *, exact: bool) -> StepLimits:
+    """The limits of `motion_findings` for a loop with such a usual step."""
+    typical = report.typical
+    stall, jump = (
+        (STALL_SHARE, (JUMP_SHARE, JUMP_LEVELS))
+        if exact
+        else (CODED_STALL_SHARE, (CODED_JUMP_SHARE, CODED_JUMP_LEVELS))
+    )
+    slowest = max(stall * typical - STALL_LEVELS, 0.1 * STALL_LEVELS)
+    seam = (slowest, (1 + CODED_SEAM_SHARE) * typical + CODED_SEAM_LEVELS)
+    if exact:
+        seam = (max(slowest, SEAM_RANGE[0] * typical - SEAM_LEVELS), SEAM_RANGE[1] * typical + SEAM_LEVELS)
+    return StepLimits(slowest, jump[0] * typical + jump[1], seam)
+
+
 def motion_findings(report: LoopReport, *, exact: bool) -> tuple[Finding, ...]:
     """Seam, stall and jump, or the lack of any motion."""
     if report.typical < MOTIONLESS_LEVELS and max(report.steps) < (STALL_LEVELS if exact else CODED_SEAM_LEVELS):
         return (Finding("motion", False, "none", "some", "nothing moves; this is a still picture"),)
-    inner = report.steps[:-1]
-    if exact:
-        slowest = STALL_SHARE * report.typical - STALL_LEVELS
-        fastest = JUMP_SHARE * report.typical + JUMP_LEVELS
-    else:
-        slowest = CODED_STALL_SHARE * report.typical - STALL_LEVELS
-        fastest = CODED_JUMP_SHARE * report.typical + CODED_JUMP_LEVELS
-    slowest = max(slowest, 0.1 * STALL_LEVELS)
+    inner, limits = report.steps[:-1], step_limits(report, exact=exact)
     return (
-        _seam_finding(report, exact, slowest),
-        _step_finding("stall", min(inner) >= slowest, inner.index(min(inner)), report, "a repeated frame"),
-        _step_finding("jump", max(inner) <= fastest, inner.index(max(inner)), report, "a cut, or missing frames"),
+        _seam_finding(report, exact, limits.seam),
+        _step_finding("stall", min(inner) >= limits.slowest, inner.index(min(inner)), report, "a repeated frame"),
+        _step_finding(
+            "jump", max(inner) <= limits.fastest, inner.index(max(inner)), report, "a cut, or missing frames"
+        ),
     )
 
 
-def _seam_finding(report: LoopReport, exact: bool, slowest: float) -> Finding:
-    seam, typical = report.steps[-1], report.typical
-    stalled, jumped = seam < slowest, False
-    if exact:
-        stalled |= seam < SEAM_RANGE[0] * typical - SEAM_LEVELS
-        jumped = seam > SEAM_RANGE[1] * typical + SEAM_LEVELS
-    else:
-        low, high = SEAM_PROGRESS if typical >= SLOW_LEVELS else SLOW_SEAM_PROGRESS
-        stalled |= report.progress is not None and report.progress < low
-        jumped = seam > (1 + CODED_SEAM_SHARE) * typical + CODED_SEAM_LEVELS
-        jumped |= report.progress is not None and report.progress > high
+def _seam_finding(report: LoopReport, exact: bool, allowed: tuple[float, float]) -> Finding:
+    seam = report.steps[-1]
+    stalled, jumped = seam < allowed[0], seam > allowed[1]
+    if not exact and report.progress is not None:
+        low, high = SEAM_PROGRESS if report.typical >= SLOW_LEVELS else SLOW_SEAM_PROGRESS
+        stalled |= report.progress < low
+        jumped |= report.progress > high
     progress = "" if report.progress is None else f", progress {report.progress:.2f}"
     value = f"{report.seam:.2f} of a usual step{progress}"
     limit = "0.8 to 1.2" if exact else "progress 0.1 to 1.6"

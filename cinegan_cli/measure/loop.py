@@ -112,8 +112,8 @@ class LoopMeter:
         relative = [step / max(typical, 1e-9) for step in steps]
         means, spreads = zip(*self._levels, strict=True)
         count = len(means)
-        whole = self._textures[0] if self._photo is None else self._texture(self._photo)
-        quarter, half, three_quarters = (self._textures[count * k // 4] / max(whole, 1e-9) for k in (1, 2, 3))
+        textures = self.textures()
+        quarter, half, three_quarters = (textures[count * k // 4] for k in (1, 2, 3))
         return LoopReport(
             frames=count,
             size=(self._first.shape[1], self._first.shape[0]),
@@ -130,6 +130,11 @@ class LoopMeter:
             spread_drift=max(abs(spread - spreads[0]) for spread in spreads) / max(spreads[0], 1e-9),
             texture=(quarter, half, three_quarters),
         )
+
+    def textures(self) -> dict[int, float]:
+        """By frame number, what `LoopReport.texture` is at three of them: of every frame, unless `count` was given."""
+        whole = self._textures[0] if self._photo is None else self._texture(self._photo)
+        return {number: texture / max(whole, 1e-9) for number, texture in self._textures.items()}
 
     @property
     def _compares_static(self) -> bool:

@@ -29,9 +29,12 @@ from cinegan_cli.errors import CheckError, InputError, UsageError, is_out_of_mem
 from cinegan_cli.precision import narrowed
 from cinegan_cli.stages.video import write_pictures
 from cinegan_cli.training import run_folder
+from cinegan_cli.training.curves import draw_curves
 from cinegan_cli.training.run_folder import CHECKPOINT
 from cinegan_cli.training.settings import LoopSettings
 from cinegan_cli.types import Progress
+
+DRAWN_EVERY = 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,7 @@ def run(task: Task, settings: LoopSettings, *, config: object, progress: Progres
             stopped = workers.any(bool(told))
             if workers.rank == 0 and (stopped or time.monotonic() - saved > 60 * settings.save_minutes):
                 trainer.save()
+                trainer.draw(at_once=stopped)
                 saved = time.monotonic()
             if stopped:
                 raise KeyboardInterrupt(
@@ -140,6 +144,7 @@ def run(task: Task, settings: LoopSettings, *, config: object, progress: Progres
                 )
     if workers.rank == 0:
         trainer.save()
+        trainer.draw(at_once=True)
         path = task.export(trainer.averages)
     if workers.count > 1:
         dist.barrier()
@@ -199,6 +204,7 @@ class Trainer:
         self._begun: dict[str, Any] = {}
         self._rows: list[dict[str, float]] = []
         self._board: Any = None
+        self._drawn = self.started
 
     def open(self, config: object) -> None:
         """Make the folder, or go on from its checkpoint."""
@@ -284,6 +290,12 @@ class Trainer:
             "optimisers": [phase.optimiser.state_dict() for phase in _distinct(self.task.phases())],
         }
         run_folder.save_state(self.settings.work / CHECKPOINT, state)
+
+    def draw(self, *, at_once: bool) -> None:
+        """Draw the curves of the log, unless that was done a minute ago. Raises OutputError."""
+        if at_once or time.monotonic() - self._drawn > DRAWN_EVERY:
+            draw_curves(self.settings.work)
+            self._drawn = time.monotonic()
 
     def load(self, path: Path) -> None:
         """Take up a checkpoint, at the rates of this run.

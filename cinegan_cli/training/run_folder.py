@@ -106,15 +106,16 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def add_line(work: Path, names: list[str], values: list[str]) -> None:
-    """One line of the log. Raises OutputError."""
+    """One line of the log; what the first line had and this one has not stays empty. Raises OutputError."""
     path = work / LOG
+    line = dict(zip([*FIRST_COLUMNS, *names], values, strict=True))
     try:
-        fresh = not path.is_file()
+        columns = _columns(path) if path.is_file() else []
         with path.open("a", newline="") as file:
             writer = csv.writer(file)
-            if fresh:
-                writer.writerow([*FIRST_COLUMNS, *names])
-            writer.writerow(values)
+            if not columns:
+                writer.writerow(columns := list(line))
+            writer.writerow([line.get(name, "") for name in columns])
     except OSError as error:
         raise unwritable(path, error) from error
 
@@ -167,8 +168,12 @@ def _is_log(path: Path) -> bool:
     if not path.exists():
         return True
     try:
-        with path.open(newline="") as file:
-            first = next(csv.reader(file), [])
+        return _columns(path)[:2] == FIRST_COLUMNS
     except (OSError, ValueError, csv.Error):
         return False
-    return first[:2] == FIRST_COLUMNS
+
+
+def _columns(path: Path) -> list[str]:
+    """The names in the first line of a log."""
+    with path.open(newline="") as file:
+        return next(csv.reader(file), [])

@@ -42,8 +42,12 @@ FLAGS = (
     "--disable-sync",
 )
 PHOTO = Path(__file__).parents[2] / "examples" / "harbour.jpg"
-SIDE = 480
+SHOTS = os.environ.get("CINEGAN_SCREENSHOTS")
+SIDE = 960 if SHOTS else 400
 PATIENCE = 240_000  # ms: machines that test may be busy
+NAMELESS = """() => [...document.querySelectorAll('button, a, input, select, [role=slider], [role=button]')]
+  .filter((e) => !(e.matches('[aria-label], [aria-labelledby], [title]') || e.textContent.trim() || e.labels?.length))
+  .map((e) => e.outerHTML)"""
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
@@ -121,11 +125,10 @@ class Editor:
 
     def shoot(self, name: str) -> None:
         """A picture of the page, where they are wanted."""
-        folder = os.environ.get("CINEGAN_SCREENSHOTS")
-        if folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
+        if SHOTS:
+            Path(SHOTS).mkdir(parents=True, exist_ok=True)
             self.page.wait_for_timeout(1500)
-            self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
+            self.page.screenshot(path=str(Path(SHOTS) / f"{name}.jpg"), type="jpeg", quality=80)
 
 
 @pytest.fixture(scope="module")
@@ -140,21 +143,35 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         context.close()
 
 
-@pytest.fixture
-def editor(browser: Any, tmp_path: Path) -> Iterator[Editor]:
-    """The page with the harbour open, 480 px wide, its loop one second long."""
-    photo = tmp_path / "harbour.png"
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
+    """A server with the small harbour open: to import and to look take longest."""
+    folder = tmp_path_factory.mktemp("editor")
+    photo = folder / "harbour.png"
     with Image.open(PHOTO) as whole:
         whole.resize((SIDE, round(SIDE * whole.height / whole.width)), Image.Resampling.LANCZOS).save(photo)
-    editor = Editor(photo, tmp_path / "projects")
+    editor = Editor(photo, folder / "projects")
     editor.start(str(photo))
-    editor.page = browser.new_page()
-    editor.page.on("pageerror", lambda error: editor.errors.append(str(error)))
-    editor.page.on("console", lambda message: message.type == "error" and editor.errors.append(message.text))
-    editor.edit(settings={"seconds": 1, "fps": 12})
     yield editor
-    editor.page.close()
     editor.kill()
+
+
+@pytest.fixture
+def editor(browser: Any, served: Editor) -> Iterator[Editor]:
+    """A page of that server; nothing painted, no marks, a loop of one second."""
+    served.page, served.errors = browser.new_page(), []
+    served.page.on("pageerror", lambda error: served.errors.append(str(error)))
+    served.page.on("console", lambda message: _is_fault(message) and served.errors.append(message.text))
+    for name in ("mask", "freeze"):
+        assert served.page.request.delete(f"{served.address}api/{name}").ok
+    served.edit(settings={"seconds": 1, "fps": 12}, arrows=[], anchors=[], kinds=[])
+    yield served
+    served.page.close()
+
+
+def _is_fault(message: Any) -> bool:
+    """Whether the console tells of one; a motion that an edit overtook (409) is none."""
+    return message.type == "error" and "409" not in message.text
 
 
 def test_from_a_photo_to_a_corrected_loop(editor: Editor) -> None:
@@ -162,6 +179,7 @@ def test_from_a_photo_to_a_corrected_loop(editor: Editor) -> None:
     _first_view(editor)
     _painting(editor)
     _marks(editor)
+    _tools(editor)
     _looks(editor)
     _export(editor)
     _dark_and_narrow(editor)
@@ -176,7 +194,9 @@ def _first_view(editor: Editor) -> None:
     loop = editor.run("({stage}) => stage.loop")
     page.wait_for_function("(before) => import('./static/app.js').then(({stage}) => stage.loop !== before)", arg=loop)
     editor.shoot("first-view")
-    page.keyboard.press("p")  # the rest is quicker while it stands still
+    page.keyboard.press("p")  # the rest is quicker while it stands still, and nothing renders
+    page.locator("#auto").uncheck()
+    page.locator("#stage").focus()
 
 
 def _painting(editor: Editor) -> None:
@@ -236,6 +256,59 @@ def _marks(editor: Editor) -> None:
     np.testing.assert_allclose(state["arrows"], [first, second], atol=0.2)
 
 
+def _tools(editor: Editor) -> None:
+    """Brush size, freezing with a pen, direction, cycles of a kind, light, zoom by fingers, before and after."""
+    page = editor.page
+    page.keyboard.press("z")
+    size = page.locator("[data-option=size]")
+    before = float(size.input_value())
+    page.mouse.move(*editor.place(0.5, 0.5))
+    page.mouse.wheel(0, -300)
+    page.wait_for_function("(before) => document.querySelector('[data-option=size]').value > before", arg=before)
+    page.keyboard.press("s")
+    assert page.locator("[data-option=snap]").is_checked()
+    page.keyboard.press("s")
+    tablet = page.context.new_cdp_session(page)
+    for kind, x in (("mousePressed", 0.2), ("mouseMoved", 0.3), ("mouseReleased", 0.3)):
+        at = dict(zip("xy", editor.place(x, 0.2), strict=True))
+        pen = {"pointerType": "pen", "force": 0.5, "button": "left", "buttons": 1, "clickCount": 1}
+        tablet.send("Input.dispatchMouseEvent", {"type": kind, **at, **pen})
+    page.locator("#dial").focus()
+    page.keyboard.press("ArrowLeft")
+    page.locator("#stage").focus()
+    page.keyboard.press("k")
+    page.mouse.click(*editor.place(0.5, 0.3))
+    page.locator("#kind-menu select").select_option("6")
+    editor.shoot("kind")
+    page.keyboard.press("Escape")
+    page.evaluate("() => { document.getElementById('weather').open = true; }")
+    page.locator("#light").select_option("sunset")
+    editor.settle()
+    state = editor.state()
+    assert state["hand"]["freeze"]
+    assert state["settings"]["direction"] == "5deg"
+    assert state["settings"]["cycles"] == "auto,sky=6"
+    assert (state["settings"]["backbone"], state["settings"]["light"]) == ("deeplandscape", "sunset")
+    for _ in range(4):
+        page.locator("#undo").click()
+    editor.settle()
+    state = editor.state()
+    assert (state["hand"]["freeze"], state["settings"]["direction"]) == (False, None)
+    assert (state["settings"]["cycles"], state["settings"]["backbone"]) == ("auto", "pyramid")
+    page.locator("#stage").focus()
+    page.keyboard.press("1")
+    assert page.locator("#zoom-level").inner_text() == "100 %"
+    fingers = [dict(zip("xy", editor.place(x, 0.5), strict=True)) for x in (0.4, 0.6, 0.3, 0.7)]
+    for kind, points in (("touchStart", fingers[:2]), ("touchMove", fingers[2:]), ("touchEnd", [])):
+        tablet.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert editor.run("({view}) => view.scale * devicePixelRatio") > 1.3
+    page.keyboard.press("0")
+    page.keyboard.press("b")
+    assert page.locator("#before").get_attribute("aria-pressed") == "true"
+    page.keyboard.press("b")
+    assert page.evaluate(NAMELESS) == []
+
+
 def _looks(editor: Editor) -> None:
     page = editor.page
     page.locator("#looks label").nth(2).click()
@@ -252,7 +325,7 @@ def _export(editor: Editor) -> None:
     page.keyboard.press("Control+e")
     page.locator("#formats label", has_text="gif").click()
     page.wait_for_function("() => document.getElementById('estimate').textContent.includes('frames')", polling=200)
-    assert page.locator("#command").text_content().startswith("cinegan ")
+    page.wait_for_function("() => document.getElementById('command').textContent.startsWith('cinegan ')", polling=200)
     page.locator("#start").click()
     link = page.locator("#jobs a")
     link.wait_for()

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from cinegan_cli.types import LABEL_OF_KIND
+from cinegan_cli.types import KINDS, LABEL_OF_KIND
 from tests.editor.conftest import ADDRESS, API, SIZE, TOKEN, finished
 from tests.small_scene import HEIGHT, WIDTH, invoke, texture, tree, upper_half
 
@@ -115,6 +115,14 @@ def test_an_arrow_is_one_second_of_travel(opened: Any) -> None:
     h, w = planes["x"].shape
     at = planes["x"][h // 4, w // 2], planes["y"][h // 4, w // 2]
     np.testing.assert_allclose(at, (40 / WIDTH, 2 / WIDTH), rtol=0.05, atol=0.003)  # float16
+
+
+def test_arrows_on_a_painted_mask_leave_the_kinds_that_were_seen(opened: Any) -> None:
+    opened.put(f"{API}/mask", content=png(np.full((HEIGHT, WIDTH), 255, np.uint8)))
+    planes = field(opened.get(f"{API}/motion?version={version(opened)}").content)
+    top, bottom = planes["kinds"][1], planes["kinds"][-2]
+    assert set(np.unique(top)) == {LABEL_OF_KIND[KINDS.index("sky")]}
+    assert set(np.unique(bottom)) == {LABEL_OF_KIND[KINDS.index("lake")]}
 
 
 def test_a_painted_mask_is_kept_and_given_back(client: Any, projects: Path) -> None:
@@ -250,13 +258,40 @@ def test_the_command_to_copy_can_be_typed(
     opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for settings in ({"seconds": 0.3, "fps": 10}, {"seconds": 0.3, "fps": 10, "target": "noir"}):
-        opened.put(f"{API}/edits", json={"settings": settings})
-        command = opened.get(f"{API}/command").json()["command"]
-        assert shlex.split(command)[0] == "cinegan"
-        outcome = invoke(f"{command.removeprefix('cinegan ')} --overwrite", capfd)
-        assert outcome.status == 0, outcome.stderr
+    opened.put(f"{API}/edits", json={"settings": {"seconds": 0.3, "fps": 10}})
+    command = opened.get(f"{API}/command").json()["command"]
+    assert invoke(command.removeprefix("cinegan "), capfd).status == 0
     assert (tmp_path / "loop.mp4").is_file()
+
+
+def test_the_command_is_what_the_export_does(
+    opened: Any, projects: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    opened.put(f"{API}/edits", json={"settings": {"seconds": 0.3, "fps": 10, "target": "noir"}})
+    asked = {"format": "gif", "preset": "wallpaper", "quality": 80, "max_side": 48}  # 80 is no preset's
+    command = opened.post(f"{API}/command", json=asked).json()["command"]
+    outcome = invoke(command.removeprefix("cinegan "), capfd)
+    assert outcome.status == 0, outcome.stderr
+    job = opened.post(f"{API}/export", json=asked).json()["job"]
+    assert finished(opened, job)["state"] == "done"
+    assert (tmp_path / "loop.gif").read_bytes() == opened.get(f"{API}/jobs/{job}/file").content
+    assert opened.post(f"{API}/command", json={"format": "exe"}).status_code == 422
+
+
+def test_a_wind_is_a_render_by_deeplandscape_and_wins_over_arrows(opened: Any) -> None:
+    windy = {"seconds": 0.3, "fps": 10, "backbone": "deeplandscape", "wind": "3h", "light_cycle": True}
+    assert opened.put(f"{API}/edits", json={"settings": windy}).status_code == 200
+    words = shlex.split(opened.get(f"{API}/command").json()["command"])
+    assert words[words.index("--backbone") + 1] == "deeplandscape"
+    assert words[words.index("--wind") + 1] == "3h"
+    assert "--light-cycle" in words
+    assert "--arrow" not in words
+    made = opened.post(f"{API}/estimate", json={}).json()
+    assert made["seconds"] is None
+    assert made["bytes"] > 0
+    assert opened.put(f"{API}/edits", json={"settings": {**windy, "backbone": None}}).status_code == 200
+    assert "--arrow" in opened.get(f"{API}/command").json()["command"]
 
 
 def test_the_own_address_is_needed_in_origins_but_origins_are_not(client: Any) -> None:

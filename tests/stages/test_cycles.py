@@ -23,7 +23,7 @@ from cinegan_cli.stages.motion import with_cycles
 from cinegan_cli.stages.motion.cycles import MOST_VALUES, SHORTEST, cycles_of
 from cinegan_cli.stages.warp.frames import warped_frames
 from cinegan_cli.stages.warp.parts import parts_of
-from cinegan_cli.types import SKY, LayerFrame, Mask, Motion, Photo
+from cinegan_cli.types import FALLS, SKY, LayerFrame, Mask, Motion, Photo
 from tests.scenes import drift, noise_photo, upper_half
 
 
@@ -106,7 +106,16 @@ def test_the_option_says_how_many() -> None:
         assert with_cycles(motion, mask, Config.from_options(**other)).cycles is None
 
 
-@pytest.mark.parametrize("text", ["0", "-2", "1.5", "often", "", "1000", "²"])
+def test_kinds_have_numbers_of_their_own() -> None:
+    kinds = torch.full((40, 60), SKY, dtype=torch.uint8)
+    kinds[20:] = FALLS
+    made = with_cycles(replace(falls(0.2), kinds=kinds), everything(), Config.from_options(cycles="1,falls=6")).cycles
+    assert made is not None
+    assert made[:20].unique().tolist() == [1]
+    assert made[20:].unique().tolist() == [6]
+
+
+@pytest.mark.parametrize("text", ["0", "-2", "1.5", "often", "", "1000", "²", "auto,falls", "auto,lava=3", "2,sky=0"])
 def test_other_words_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--cycles"):
         with_cycles(falls(0.2), everything(), Config.from_options(cycles=text))

@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from cinegan_cli.errors import CheckError, InputError, OutputError, UsageError
+from cinegan_cli.training.curves import CURVES, curves_figure, read_log
 from cinegan_cli.training.loop import run
 from cinegan_cli.training.run_folder import CHECKPOINT, LOG
 from cinegan_cli.training.settings import LoopSettings
@@ -48,6 +50,31 @@ def test_the_loss_falls_and_is_logged(tmp_path: Path) -> None:
     assert [step for step, _ in values] == list(range(1, 151))
     assert sum(v for _, v in values[-10:]) < 0.05 * sum(v for _, v in values[:10])
     assert sorted(p.name for p in (tmp_path / "samples").iterdir()) == ["0000050.png", "0000100.png", "0000150.png"]
+
+
+def test_the_curves_are_those_of_the_log(tmp_path: Path) -> None:
+    line, loop = settings(tmp_path, 9)
+    train(line, replace(loop, log_every=3))
+    train(line, replace(loop, steps=12, resume=True))  # a line for every step: "scale" comes only in every second
+    with Image.open(tmp_path / CURVES) as chart:
+        assert chart.size == (960, 480)
+    logged = read_log(tmp_path)
+    assert [step for step, _ in logged["line"]] == [3, 6, 9, 10, 11, 12]
+    assert [step for step, _ in logged["scale"]] == [3, 6, 9, 11]
+    assert logged["line"] == losses(tmp_path)
+    first, second = curves_figure("run", logged).axes
+    drawn = {line.get_label(): line for axes in (first, second) for line in axes.lines}
+    assert [line.get_label() for line in first.lines] == ["line", "line.half"]
+    for name, values in logged.items():
+        assert [tuple(point) for point in drawn[name].get_xydata()] == values
+    assert "matplotlib.pyplot" not in sys.modules  # nor its figures, which nobody would close
+
+
+def test_a_run_without_matplotlib_draws_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cinegan_cli.training.curves.can_plot", lambda: False)
+    train(*settings(tmp_path, 2))
+    assert (tmp_path / LOG).is_file()
+    assert not (tmp_path / CURVES).exists()
 
 
 def test_a_resumed_run_gives_the_same_bits(tmp_path: Path) -> None:

@@ -64,11 +64,12 @@ function showOptions() {
   const plane = stage.tool === tools.freeze ? 'freeze' : 'mask';
   if (names.length) {
     const reset = Object.assign(document.createElement('button'), { type: 'button', className: 'small', disabled: !project.state?.hand[plane],
-      textContent: plane === 'mask' ? 'As found' : 'Thaw all' });
+      textContent: plane === 'mask' ? 'Reset' : 'Thaw all',
+      title: plane === 'mask' ? 'What moves as it was found' : 'Nothing frozen' });
     reset.addEventListener('click', () => project.reset(plane).catch(trouble));
     fields.push(reset);
   }
-  const hint = { arrow: 'Drag: the arrow is one second’s travel.', anchor: 'Click a point that must stay.', kind: 'Click a region and say what it is.' }[$('stage').dataset.tool];
+  const hint = { arrow: 'Drag: the arrow is one second’s travel. Press one twice to remove it.', anchor: 'Click a point that must stay.', kind: 'Click a region and say what it is.' }[$('stage').dataset.tool];
   if (hint) fields.push(Object.assign(document.createElement('span'), { textContent: hint }));
   $('options').replaceChildren(...fields);
 }
@@ -118,6 +119,7 @@ function bindProject() {
     $('title').value = state.title ?? '';
     document.title = state.title ? `${state.title} – cinegan` : 'cinegan';
     $('empty').hidden = Boolean(state.photo);
+    $('saved').textContent = state.photo ? 'Saved' : '';
     document.body.classList.toggle('bare', !state.photo);
     notices();
     showOptions();
@@ -137,6 +139,7 @@ function bindProject() {
   on('finding', (busy) => { $('stage').classList.toggle('busy', busy); if (busy) say('finding how it moves'); else if ($('status').textContent === 'finding how it moves') say(''); });
   on('saving', () => { $('saved').textContent = 'Saving …'; });
   on('saved', () => { $('saved').textContent = 'Saved'; });
+  on('looked', () => toggle('tint', 'tint', false)); // colours are judged without it
   on('say', say);
   on('trouble', trouble);
 }
@@ -162,11 +165,12 @@ function bindBar() {
   $('open').addEventListener('change', (e) => { open(e.target.files[0]); e.target.value = ''; });
   $('title').addEventListener('change', (e) => { project.state.title = e.target.value; project.save('title'); });
   $('options').addEventListener('submit', (e) => e.preventDefault());
+  $('stage').addEventListener('pointerdown', () => stage.show({ pointer: null })); // the keyboard's pointer
   addEventListener('dragover', (e) => e.preventDefault());
   addEventListener('drop', (e) => { e.preventDefault(); open(e.dataTransfer.files[0]); });
   addEventListener('beforeunload', (e) => { if (project.unsaved.size || project.saving) e.preventDefault(); });
   $('kind-menu').addEventListener('keydown', (e) => {
-    const items = [...$('kind-menu').querySelectorAll('button')], by = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+    const items = [...$('kind-menu').querySelectorAll('button')], by = e.target.matches('select') ? 0 : { ArrowDown: 1, ArrowUp: -1 }[e.key];
     if (by) items.at((items.indexOf(document.activeElement) + by) % items.length).focus();
     if (e.key === 'Escape') { $('kind-menu').hidden = true; $('stage').focus(); }
     if (by) e.preventDefault();
@@ -194,7 +198,10 @@ bindKeys(stage, view, {
 theme(false);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => theme(false));
 if (matchMedia('(prefers-reduced-motion: reduce)').matches) toggle('play', 'playing', false);
-if (query.has('phase')) stage.show({ fixed: Number(query.get('phase')) });
+if (query.has('phase')) { // one still frame, for those who compare
+  stage.show({ fixed: Number(query.get('phase')) });
+  $('auto').checked = false;
+}
 choose('brush');
 project.tell('history');
 project.open().catch(trouble);

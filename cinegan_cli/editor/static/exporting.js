@@ -4,6 +4,7 @@ import { call, json } from './state.js';
 
 const POLL = 500, SETTLE = 250;
 const $ = (id) => document.getElementById(id);
+const LOSSLESS = ['apng', 'png'];
 const OVER = ['done', 'failed', 'cancelled'];
 
 export class Jobs {
@@ -30,23 +31,26 @@ export function bindExport(project, jobs) {
   const dialog = $('exporting');
   let timer = null, preset = '', format = '';
   const wanted = () => {
-    const body = { format, quality: Number($('quality').value), max_side: Number($('export-side').value) };
+    const body = { format, max_side: Number($('export-side').value) }, most = $('max-bytes').value.trim();
     if (preset) body.preset = preset;
-    if ($('max-bytes').value.trim()) body.max_bytes = $('max-bytes').value.trim();
+    if (!$('quality').disabled) body.quality = Number($('quality').value);
+    if (most && !$('max-bytes').disabled) body.max_bytes = most;
     return body;
   };
   const estimate = () => {
     clearTimeout(timer);
+    $('quality').disabled = LOSSLESS.includes(format);
+    $('max-bytes').disabled = format === 'png';
     $('estimate').textContent = 'estimating …';
-    timer = setTimeout(async () => {
+    const mine = timer = setTimeout(async () => {
+      const say = (text) => { if (timer === mine) $('estimate').textContent = text; }; // unless another has begun
       try {
         await project.flush();
-        const { seconds, bytes, width, height, frames } = await json('estimate', 'POST', wanted());
-        $('estimate').textContent = `${width} × ${height}, ${frames} frames: about ${size(bytes)}, ${time(seconds)} to make.`;
-        $('command').textContent = (await json('command', 'GET')).command;
-      } catch (error) {
-        $('estimate').textContent = error.message;
-      }
+        const asked = wanted(), { command } = await json('command', 'POST', asked);
+        $('command').textContent = command;
+        const { seconds, bytes, width, height, frames } = await json('estimate', 'POST', asked);
+        say(`${width} × ${height}, ${frames} frames: about ${size(bytes)}, ${time(seconds)} to make.`);
+      } catch (error) { say(error.message); }
     }, SETTLE);
   };
   const choose = (name) => {
@@ -87,7 +91,7 @@ export function bindExport(project, jobs) {
 async function run(project, jobs, body) {
   const row = document.createElement('li'), bar = document.createElement('progress'), text = document.createElement('span');
   const stop = Object.assign(document.createElement('button'), { type: 'button', textContent: 'Cancel' });
-  bar.setAttribute('aria-label', 'Progress');
+  Object.assign(bar, { value: 0, ariaLabel: 'Progress' }); // without a value it would be repainted all the time
   text.textContent = `${body.format.replace('.', '')}: waiting`;
   row.append(text, bar, stop);
   $('jobs').prepend(row);
@@ -143,6 +147,7 @@ function size(bytes) {
 }
 
 function time(seconds) {
+  if (seconds === null) return 'minutes';
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
   return `${Math.round(seconds / 60)} min`;
 }

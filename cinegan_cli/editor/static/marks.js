@@ -4,6 +4,7 @@ import { colourOf } from './kinds.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const STEP = 4, LARGE = 20; // css px that an arrow key moves
+const TWICE = 350; // ms between two presses that remove a mark
 
 export class Marks {
   constructor(project, view, svg) {
@@ -75,7 +76,9 @@ export class Marks {
     event.stopPropagation();
     group.focus({ preventScroll: true });
     this.svg.setPointerCapture(event.pointerId);
-    const { part, index } = group.dataset;
+    const { part, index } = group.dataset, twice = this.pressed === group && event.timeStamp - this.pressedAt < TWICE;
+    Object.assign(this, { pressed: twice ? null : group, pressedAt: event.timeStamp });
+    if (twice) { this.remove(part, Number(index)); return; }
     const value = structuredClone(this.project.state[part][index]);
     this.dragged = { part, index: Number(index), value, first: structuredClone(value), x: event.clientX, y: event.clientY,
       end: event.target.dataset.end ?? 'both' };
@@ -107,13 +110,18 @@ export class Marks {
     return [...(end === 'tip' ? tail : point(tail)), ...(end === 'tail' ? tip : point(tip))];
   }
 
+  remove(part, index) {
+    this.dragged = null;
+    this.project.edit(part, this.project.state[part].toSpliced(index, 1), 'removed');
+    this.view.element.focus();
+  }
+
   key(event) {
     const group = event.target.closest('[data-mark]');
     if (!group) return;
     const { part } = group.dataset, index = Number(group.dataset.index), list = this.project.state[part];
     if (event.key === 'Delete' || event.key === 'Backspace') {
-      this.project.edit(part, list.toSpliced(index, 1), 'removed');
-      this.view.element.focus();
+      this.remove(part, index);
     } else {
       const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (!way) return;

@@ -23,6 +23,11 @@ export function drawOverlay(stage) {
 function drawFlow(ink, stage) {
   const { view, motion, project } = stage, { photo } = project.state, { work } = photo;
   ink.lineCap = ink.lineJoin = 'round';
+  const corner = view.toScreen(0, 0);
+  ink.save();
+  ink.beginPath();
+  ink.rect(corner.x, corner.y, photo.width * view.scale, photo.height * view.scale);
+  ink.clip();
   const spacing = SPACING / view.scale;
   const a = view.toPhoto(0, 0), b = view.toPhoto(view.width, view.height);
   const first = (edge) => (Math.floor(Math.max(0, edge) / spacing) + 0.5) * spacing;
@@ -40,6 +45,7 @@ function drawFlow(ink, stage) {
         colourOf(KIND_NAMES[motion.kinds[cell]]));
     }
   }
+  ink.restore();
 }
 
 function drawDrag(ink, { view, project, drawn: [x0, y0, x1, y1] }) {

@@ -4,6 +4,9 @@ import { call, json } from './state.js';
 
 const QUIET = 900; // ms without a change before a small loop is rendered by itself
 
+const LANDSCAPE = 'deeplandscape';
+const WINDS = ['right, nearer still', 'right, nearer', 'right', 'right, away', 'right, farther away', 'away', 'left, farther away', 'left, away', 'left',
+  'left, nearer', 'left, nearer still', 'towards you']; // 1 to 12 o’clock
 const LIGHTS = ['day', 'bright', 'evening', 'sunset', 'afterglow', 'dusk', 'night', 'morning'];
 
 const $ = (id) => document.getElementById(id);
@@ -20,6 +23,7 @@ export function bindSettings(project) {
     show();
   });
   bindDial(project);
+  bindWeather(project);
 }
 
 function valueOf(input) {
@@ -38,16 +42,36 @@ function showSetting(input, settings) {
     if (input.tagName === 'SELECT' && ![...input.options].some((o) => o.value === text)) input.add(new Option(text || 'as found', text));
     input.value = text;
   }
-  const output = input.parentElement.querySelector('output');
+  const output = input.parentElement.querySelector('.value');
   if (output) output.textContent = input.dataset.scale === 'power' ? `× ${value ?? 1}` : `${value ?? input.value}`;
 }
 
 function fillChoices({ state }) {
   const fill = (id, choices) => $(id).replaceChildren(...choices.map(([value, text]) => new Option(text, value)));
   fill('cycles', [['auto', 'as found'], ...[1, 2, 3, 4, 6, 8, 12].map((n) => [String(n), n === 1 ? 'one everywhere' : `${n} everywhere`])]);
-  $('weather').hidden = state.settings.backbone !== 'deeplandscape' && !state.systems?.includes('deeplandscape');
-  fill('wind', [['', 'as the motion says'], ...Array.from({ length: 12 }, (_, h) => [`${h + 1}h`, `${h + 1} o’clock`])]);
-  fill('light', [['', 'as in the photo'], ...LIGHTS.map((name) => [name, name])]);
+}
+
+// DeepLandscape's wind and light: choosing one makes it the system of the renders, leaving both gives the photo's bands back.
+function bindWeather(project) {
+  const fill = (id, choices) => $(id).replaceChildren(...choices.map(([value, text]) => new Option(text, value)));
+  fill('wind', [['', 'as the motion says'], ...WINDS.map((text, k) => [`${k + 1}h`, text])]);
+  fill('light', [['', 'as in the photo'], ['cycle', 'a whole day and back'], ...LIGHTS.map((name) => [name, `${name} and back`])]);
+  const choose = () => {
+    const [wind, wind_set, light] = ['wind', 'wind_set', 'light'].map((id) => $(id).value || null);
+    const weather = { wind, wind_set: wind && wind_set, light: light === 'cycle' ? null : light, light_cycle: light === 'cycle' };
+    const system = wind || light ? { backbone: LANDSCAPE, cycle: false } : { backbone: null };
+    project.edit('settings', { ...project.settings, ...weather, ...system }, 'wind and light');
+  };
+  const show = () => {
+    const { wind, wind_set, light, light_cycle } = project.settings;
+    $('wind').value = wind ?? '';
+    $('wind_set').value = wind_set ?? '';
+    $('wind_set').disabled = !wind;
+    $('light').value = light_cycle ? 'cycle' : light ?? '';
+  };
+  for (const id of ['wind', 'wind_set', 'light']) $(id).addEventListener('input', choose);
+  project.addEventListener('changed', (e) => { if (e.detail === 'settings') show(); });
+  project.addEventListener('opened', show);
 }
 
 // Looks by their thumbnails; the arrow keys go from one to the next.
@@ -61,7 +85,7 @@ export function bindLooks(project) {
     box.replaceChildren(...(project.state.photo ? ['', ...project.state.looks] : []).map((name) => {
       const label = document.createElement('label'), radio = document.createElement('input'), text = document.createElement('span');
       Object.assign(radio, { type: 'radio', name: 'look', value: name });
-      radio.addEventListener('change', () => project.set('target', name || null));
+      radio.addEventListener('change', () => { project.set('target', name || null); project.tell('looked'); });
       const picture = Object.assign(document.createElement('img'), { alt: '', loading: 'lazy' });
       picture.dataset.src = name ? `api/look/${encodeURIComponent(name)}.jpg` : 'api/photo.jpg';
       text.textContent = name ? name.replaceAll('-', ' ') : 'as it is';
@@ -88,7 +112,8 @@ function bindDial(project) {
     dial.classList.toggle('off', degrees === null);
     dial.setAttribute('aria-valuenow', degrees ?? 0);
     dial.setAttribute('aria-valuetext', degrees === null ? 'as found' : `${degrees} degrees`);
-    text.textContent = degrees === null ? 'as found' : `${degrees}°`;
+    const found = project.state?.arrows.length ? 'as the arrows say' : 'as found';
+    text.textContent = degrees === null || project.state.arrows.length ? found : `${degrees}°`;
     clear.disabled = degrees === null;
   };
   const set = (degrees) => project.set('direction', `${(Math.round(degrees / 5) * 5 + 360) % 360}deg`);
@@ -105,7 +130,7 @@ function bindDial(project) {
     if (by) e.stopPropagation();
   });
   clear.addEventListener('click', () => project.set('direction', null));
-  project.addEventListener('changed', (e) => { if (e.detail === 'settings') show(); });
+  project.addEventListener('changed', (e) => { if (e.detail === 'settings' || e.detail === 'arrows') show(); });
   project.addEventListener('opened', show);
 }
 
@@ -132,7 +157,7 @@ export function bindTruth(project, jobs) {
     try {
       say('rendering');
       const mine = job = (await json('preview', 'POST', { version })).job;
-      const done = await jobs.watch(mine, ({ done, total }) => say(total ? `${Math.round(100 * done / total)} %` : 'rendering'));
+      const done = await jobs.watch(mine, ({ what, done, total }) => say(total ? `${what} ${Math.round(100 * done / total)} %` : what));
       if (job !== mine) return;
       job = null;
       if (done.state === 'done') await show(mine, done);
@@ -153,7 +178,7 @@ export function bindTruth(project, jobs) {
   };
   const later = () => {
     clearTimeout(timer);
-    if ($('auto').checked) timer = setTimeout(render, QUIET);
+    if ($('auto').checked && project.settings?.backbone !== LANDSCAPE) timer = setTimeout(render, QUIET);
   };
   $('render').addEventListener('click', render);
   project.addEventListener('motion', later);

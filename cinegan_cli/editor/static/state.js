@@ -4,7 +4,7 @@ import { decodeGrey, encodeGrey } from './png.js';
 
 const MOST_STEPS = 300;
 const TOGETHER = 700; // ms within which changes of one setting are one step of undo
-const NOT_MOTION = new Set(['target', 'strength', 'cycle', 'max_side', 'fps', 'light', 'light_cycle']);
+const NOT_MOTION = new Set(['target', 'strength', 'cycle', 'max_side', 'fps', 'backbone', 'light', 'light_cycle', 'wind_set']);
 
 export class Trouble extends Error {}
 

@@ -29,10 +29,31 @@ export function said(motion, project, { x, y }) {
   const { photo } = project.state, { work } = photo;
   const place = Math.floor(y * work.height / photo.height) * work.width + Math.floor(x * work.width / photo.width);
   if (!(project.mask[place] > 20)) return 'stands still';
-  const cell = Math.floor(y * motion.h / photo.height) * motion.w + Math.floor(x * motion.w / photo.width);
+  const cell = cellAt(motion, project, { x, y });
   const speed = 100 * Math.hypot(motion.x[cell], motion.y[cell]), cycles = motion.cycles[cell];
   const times = cycles === 1 ? 'one cycle' : `${cycles} cycles`;
   return `${KIND_NAMES[motion.kinds[cell]] ?? 'moves'}, ${speed.toFixed(1)} % of the width a second, ${times}`;
+}
+
+// A choice of how often what is of the kind at `point` runs through its cycle.
+function cyclesHere(point, project, motion) {
+  const kind = motion && KIND_NAMES[motion.kinds[cellAt(motion, project, point)]];
+  if (!project.state.kinds_known.includes(kind)) return [];
+  const [all, ...others] = (project.settings.cycles ?? 'auto').split(',');
+  const own = new Map(others.map((part) => part.split('=')));
+  const label = Object.assign(document.createElement('label'), { className: 'field', textContent: `Cycles of ${kind}` });
+  const choice = document.createElement('select');
+  choice.append(...['', '1', '2', '3', '4', '6', '8', '12'].map((n) => new Option(n || 'as found', n, false, n === (own.get(kind) ?? ''))));
+  choice.onchange = () => {
+    if (choice.value) own.set(kind, choice.value); else own.delete(kind);
+    project.set('cycles', [all, ...[...own].map((pair) => pair.join('='))].join(','));
+  };
+  label.append(choice);
+  return [label];
+}
+
+function cellAt(motion, { state: { photo } }, { x, y }) {
+  return Math.floor(y * motion.h / photo.height) * motion.w + Math.floor(x * motion.w / photo.width);
 }
 
 // Ask what is at a place of the photo.
@@ -54,7 +75,7 @@ export function askKind(point, { project, view, motion, kindMenu }) {
     item.onclick = () => choose(kind);
     return item;
   });
-  kindMenu.replaceChildren(title, ...items);
+  kindMenu.replaceChildren(title, ...items, ...cyclesHere(point, project, motion));
   kindMenu.hidden = false;
   const room = kindMenu.parentElement;
   kindMenu.style.left = `${Math.max(4, Math.min(point.sx, room.clientWidth - kindMenu.offsetWidth - 8))}px`;

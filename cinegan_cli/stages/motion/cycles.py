@@ -16,7 +16,7 @@ from torch.nn import functional
 from cinegan_cli.config import Config
 from cinegan_cli.errors import UsageError
 from cinegan_cli.stages.bands import pull_push
-from cinegan_cli.types import FOG, SKY, Mask, Motion
+from cinegan_cli.types import FOG, KINDS, LABEL_OF_KIND, SKY, Mask, Motion
 
 SIDE = 128  # cells on the long side of the grid on which the numbers are found
 TRAVEL, OF_SPEED, POWER = 0.16, 0.17, 0.4  # widths in one cycle, at so many widths per second; slower things: less
@@ -36,25 +36,40 @@ def with_cycles(motion: Motion, mask: Mask, config: Config) -> Motion:
     """`motion` with the numbers of cycles that `--cycles` asks for; as it is where every place has one cycle.
 
     Only the default loop and origins of pixels know short cycles. The same at every frame rate, device and run.
-    Raises UsageError when `--cycles` is neither "auto" nor a whole number from 1 to 100.
+    Raises UsageError as `parse_cycles` does.
     """
-    wanted = parse_cycles(config.motion.cycles)
+    everywhere, of_kinds = parse_cycles(config.motion.cycles)
     short = config.render.loop == "flow" and config.render.warp in ("coordinates", "backward")
-    if wanted == 1 or not short or config.inversion.mode == "deep":
+    if not short or config.inversion.mode == "deep":
         return motion
-    if wanted is not None:
-        return replace(motion, cycles=torch.full(motion.velocity.shape[1:], wanted))
-    cycles = cycles_of(motion, mask, config.render.frames / config.render.fps)
+    if everywhere is None:
+        cycles = cycles_of(motion, mask, config.render.frames / config.render.fps)
+    else:
+        cycles = torch.full(motion.velocity.shape[1:], everywhere)
+    if motion.kinds is not None:
+        for kind, number in of_kinds.items():
+            cycles[motion.kinds == LABEL_OF_KIND[KINDS.index(kind)]] = number
     return replace(motion, cycles=cycles) if bool((cycles > 1).any()) else motion
 
 
-def parse_cycles(text: str) -> int | None:
-    """The number that `--cycles` gives, None for "auto". Raises UsageError."""
-    if text == "auto":
-        return None
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= LARGEST:
-        return int(text)
-    raise UsageError(f"--cycles {text}: use auto, or a whole number from 1 to {LARGEST}")
+def parse_cycles(text: str) -> tuple[int | None, dict[str, int]]:
+    """What `--cycles` gives: a number for all, None for "auto"; and numbers for some kinds ("auto,falls=8").
+
+    Raises UsageError for anything else.
+    """
+    first, *others = text.split(",")
+    pairs = [part.partition("=")[::2] for part in others]
+    numbers = [number for _, number in pairs] + ([] if first == "auto" else [first])
+    if all(kind in KINDS[1:] for kind, _ in pairs) and all(map(_is_count, numbers)):
+        return None if first == "auto" else int(first), {kind: int(number) for kind, number in pairs}
+    raise UsageError(
+        f"--cycles {text}: use auto, or a whole number from 1 to {LARGEST}, and after it numbers for kinds of "
+        f"{', '.join(KINDS[1:])}: auto,falls=8"
+    )
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 1 <= int(text) <= LARGEST
 
 
 def cycles_of(motion: Motion, mask: Mask, seconds: float) -> Tensor:

@@ -126,7 +126,7 @@ def read_example(folder: Path, side: int) -> Example:
 def split_kinds(photo: NDArray[np.uint8], moving: Array, session: Session | None = None) -> list[Array]:
     """What of `moving` [h, w] is sky and what water, as the default motion decides it."""
     height, width = moving.shape
-    rgb = torch.from_numpy(np.ascontiguousarray(photo))
+    rgb = torch.from_numpy(np.array(photo))  # a copy: frames of clips are read-only
     pixels = rgb.permute(2, 0, 1).float().div(255).contiguous()
     picture = Photo(pixels, rgb, (width, height), (0.0, 0.0, width, height))
     alpha = torch.from_numpy(moving)
