@@ -25,6 +25,7 @@ CPU_SOURCES = [
     "csrc/composite_cpu.cpp",
     "csrc/joint_sample_cpu.cpp",
     "csrc/parallel_cpu.cpp",
+    "csrc/render_cpu.cpp",
     "csrc/sample_cpu.cpp",
     "csrc/splat_cpu.cpp",
 ]

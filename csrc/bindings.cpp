@@ -7,12 +7,16 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "advect.h"
 #include "composite.h"
 #include "device.h"
 #include "joint_sample.h"
 #include "parallel.h"
+#include "render.h"
 #include "sample.h"
 #include "splat.h"
 
@@ -191,17 +195,71 @@ void composite(const std::array<Address, 5>& a, const Grid& sizes, int threads, 
   RUN_ON(composite, p);
 }
 
-void advect(const std::array<Address, 3>& a, const Grid& sizes, int threads, int simd, Address stream, bool cuda) {
+// `corner` is the row and column of the grid of the flow at which the particles begin.
+void advect(const std::array<Address, 3>& a, const Grid& grid, const Grid& sizes, const Grid& corner, int threads,
+            int simd, Address stream, bool cuda) {
+  require_sizes(grid);
   require_sizes(sizes);
-  require(sizes[0] * sizes[1] <= std::numeric_limits<std::int32_t>::max(), "flow must have fewer than 2^31 pixels");
-  const AdvectParams p = {sizes[0],
+  require(grid[0] * grid[1] <= std::numeric_limits<std::int32_t>::max(), "flow must have fewer than 2^31 pixels");
+  require(grid[0] * grid[1] > 0 || sizes[0] * sizes[1] == 0, "flow must have at least one pixel");
+  const AdvectParams p = {grid[0],
+                          grid[1],
+                          sizes[0],
                           sizes[1],
+                          corner[0],
+                          corner[1],
                           pointer<float>(a[0]),
                           pointer<float>(a[1]),
                           pointer<float>(a[2]),
                           threads,
                           cuda ? 0 : simd_of(simd)};
   RUN_ON(advect, p);
+}
+
+// The pixels of one level: address, height, width, pitch.
+using Level = std::array<Index, 4>;
+// Of one part: the addresses of origins, gains, weight, and of the region of every level; the sizes of the first three;
+// the shares.
+using Part = std::tuple<std::vector<Address>, std::array<Grid, 3>, std::array<float, 2>>;
+
+// `a` holds the addresses of anchor, photo, and the bytes or without an anchor the floats that are made.
+void render(const std::vector<Level>& levels, const std::vector<Part>& parts, const std::array<Address, 3>& a,
+            int threads, int simd) {
+  require(!levels.empty(), "levels must be at least one");
+  RenderParams p = {};
+  p.anchor = pointer<float>(a[0]);
+  p.photo = pointer<std::uint8_t>(a[1]);
+  p.bytes = pointer<std::uint8_t>(a[2]);
+  p.floats = pointer<float>(a[2]);
+  p.threads = threads;
+  p.simd = simd_of(simd);
+  for (const Level& level : levels) {
+    require_sizes(Grid{level[1], level[3]});
+    require(level[1] > 0 && level[2] > 0 && level[2] <= level[3], "a level must have at least one pixel");
+    p.levels.push_back({level[1], level[2], level[3], pointer<float>(static_cast<Address>(level[0]))});
+  }
+  for (const auto& [addresses, sizes, shares] : parts) {
+    require(addresses.size() == 3 + levels.size(), "a part must have a region for every level");
+    RenderPart part = {sizes[0][0],
+                       sizes[0][1],
+                       pointer<float>(addresses[0]),
+                       shares,
+                       sizes[1][0],
+                       sizes[1][1],
+                       pointer<float>(addresses[1]),
+                       sizes[2][0],
+                       sizes[2][1],
+                       pointer<float>(addresses[2]),
+                       {}};
+    for (std::size_t i = 0; i < 3; ++i) {
+      require_sizes(sizes[i]);
+      require(!addresses[i] || sizes[i][0] * sizes[i][1] > 0, "origins, gain and weight must have at least one pixel");
+    }
+    require(addresses[0] != 0, "a part must have origins");
+    for (std::size_t k = 3; k < addresses.size(); ++k) part.regions.push_back(pointer<std::uint8_t>(addresses[k]));
+    p.parts.push_back(std::move(part));
+  }
+  render_cpu(p);
 }
 
 template <class T>
@@ -222,6 +280,7 @@ PYBIND11_MODULE(_C, m) {
   define<double>(m, "float64");
   m.def("joint_sample", &joint_sample, py::call_guard<py::gil_scoped_release>());
   m.def("composite", &composite, py::call_guard<py::gil_scoped_release>());
+  m.def("render", &render, py::call_guard<py::gil_scoped_release>());
   m.def("advect", &advect, py::call_guard<py::gil_scoped_release>());
   m.def("best_simd", &best_simd);
 #ifdef CINEGAN_CUDA

@@ -119,19 +119,20 @@ __device__ __forceinline__ int before(float at, int last, float* part) {
 
 __global__ void advect_pixels(AdvectParams p) {
   const int width = static_cast<int>(p.width), height = static_cast<int>(p.height);
-  const Index plane = p.height * p.width;
+  const int grid_width = static_cast<int>(p.grid_width), grid_height = static_cast<int>(p.grid_height);
+  const Index plane = p.height * p.width, grid = p.grid_height * p.grid_width;
   const int x = static_cast<int>(blockIdx.x * WARP + threadIdx.x), step = static_cast<int>(gridDim.y * ROWS);
   if (x >= width) return;
   for (int y = static_cast<int>(blockIdx.y * ROWS + threadIdx.y); y < height; y += step) {
     const Index pixel = static_cast<Index>(y) * width + x;
     const float d[2] = {p.displacement[pixel], p.displacement[plane + pixel]};
     Footing at;
-    const int column = before(static_cast<float>(x) + d[0], width - 1, &at.across);
-    const int row = before(static_cast<float>(y) + d[1], height - 1, &at.along);
-    at.offset = row * width + column;
+    const int column = before(static_cast<float>(p.left + x) + d[0], grid_width - 1, &at.across);
+    const int row = before(static_cast<float>(p.top + y) + d[1], grid_height - 1, &at.along);
+    at.offset = row * grid_width + column;
     at.right = at.across > 0.0f ? 1 : 0;
-    at.below = at.along > 0.0f ? width : 0;
-    for (int c = 0; c < 2; ++c) p.out[c * plane + pixel] = d[c] + blend(p.velocity + c * plane, at);
+    at.below = at.along > 0.0f ? grid_width : 0;
+    for (int c = 0; c < 2; ++c) p.out[c * plane + pixel] = d[c] + blend(p.velocity + c * grid, at);
   }
 }
 
@@ -197,7 +198,8 @@ void joint_sample_cuda(const JointSampleParams& p, void* stream) {
 }
 
 void advect_cuda(const AdvectParams& p, void* stream) {
-  if (small(p.height * p.width, "the pixels of a flow") == 0) return;
+  small(p.grid_height * p.grid_width, "the pixels of a flow");
+  if (p.height * p.width == 0) return;
   launch("advect", advect_pixels, tiles_for(p.height, p.width, 1), TILE, stream, p);
 }
 

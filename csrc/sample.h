@@ -158,8 +158,8 @@ HOST_DEVICE I border_index(I at, I size, int border) {
   if (border == CLAMP) return at < 0 ? 0 : at >= size ? size - 1 : at;
   if (size == 1) return 0;
   const I period = 2 * (size - 1);
-  at %= period;
-  if (at < 0) at += period;
+  at = at < 0 ? -at : at;
+  if (at >= period) at %= period;  // divisions are slow
   return at < size ? at : period - at;
 }
 

@@ -235,7 +235,7 @@ def save_file(path: Path, data: bytes) -> None:
 def _is_read(name: str, options: Mapping[str, Any]) -> bool:
     """Whether a run with these options would read that one, as far as they tell."""
     extra = {f.name: f.metadata for f, _ in settings()}[name]
-    facts = {fact: {str(options.get(fact, default))} for fact, default in (("warp", "coordinates"), ("loop", "flow"))}
+    facts = {fact: {str(options.get(fact, default))} for fact, default in (("warp", "inverse"), ("loop", "flow"))}
     facts["mode"] = {"bands"}
     facts["system"] = {str(options["backbone"])} - {"auto"}
     facts["output"] = {Path(out).suffix.lower() for out in options.get("out", ())}

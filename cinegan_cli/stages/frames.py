@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cinegan_cli import ops
-from cinegan_cli.types import LayerFrame, Mask
+from cinegan_cli.types import LayerFrame, Mask, Warped
 
 MATTE_REACH = 2  # px around a pixel in which the mask's largest value counts as "all of it moves"
 
@@ -33,8 +33,15 @@ def composite(layers: Iterable[LayerFrame], coverage: Tensor) -> Iterator[Tensor
     mixes both, it moves only the moving part and leaves the rest in place, and frame 0 is the photo whatever S is.
     Pixels with S = 0 are copied.
     """
+    last: LayerFrame | None = None
     for layer in layers:
-        yield ops.composite(layer.static, coverage, layer.warped, layer.unwarped)
+        if isinstance(layer.warped, Warped):
+            if last is None or layer.static is not last.static or layer.unwarped is not last.unwarped:
+                anchor = ops.anchor_of(layer.static, coverage, layer.unwarped)
+            yield ops.render(layer.warped.levels, layer.warped.parts, photo=layer.static, anchor=anchor)
+        else:
+            yield ops.composite(layer.static, coverage, layer.warped, layer.unwarped)
+        last = layer
 
 
 class _Download:

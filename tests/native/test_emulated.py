@@ -37,13 +37,14 @@ def test_counts(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["count"]) == 0
     rows = {}
     for line in capfd.readouterr().out.splitlines():
-        if line.startswith(("| 3x", "| 32x")):
-            case, kernel, _, *numbers = (cell.strip() for cell in line.strip("| ").split("|"))
-            rows[kernel, case.split(" ", 1)[1]] = [float(number) for number in numbers]
+        case, kernel, _, *numbers = (cell.strip() for cell in line.strip("| ").split("|"))
+        if numbers and numbers[0][:1].isdigit():
+            rows[kernel, case] = [float(number) for number in numbers]
     loads, load_sectors, stores, atomic_sectors, additions = 0, 1, 2, 5, 6
-    assert rows["splat_planes", "planes"][additions] < 0.8 * 4 * 4 / 3  # with the denominator's
-    assert rows["sample_grad_image_planes", "planes"][additions] < 36 / 3
-    assert rows["sample_grad_image_channels", "channels last"][atomic_sectors] < 36 / 8
-    assert rows["sample_channels", "channels last"][load_sectors] < 1.1 * 36 / 8
-    assert rows["sample_grad_positions_planes", "planes"][loads] < 1.1 * 36 / 32 + 0.1
-    assert rows["composite", "planes"][stores] < 1.1 / 4 / 32 + 0.02
+    few, many = "3x48x96 planes", "32x8x64 channels last"
+    assert rows["splat_planes", few][additions] < 0.6 * 4 * 4 / 3  # with the denominator's
+    assert rows["sample_grad_image_planes", few][additions] < 0.4 * 36
+    assert rows["sample_grad_image_channels", many][atomic_sectors] < 36 / 8
+    assert rows["sample_channels", many][load_sectors] < 1.1 * 36 / 8
+    assert rows["sample_grad_positions_planes", few][loads] < 1.1 * 36 / 32
+    assert rows["composite", few][stores] < 0.02

@@ -49,6 +49,16 @@ def test_beyond_the_border_the_flow_is_the_border_s(device: str, backend: str) -
     torch.testing.assert_close(out, velocity[:, :1, :1].expand(2, 5, 6) - 100)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_part_of_the_grid_moves_as_all_of_it(backend: str) -> None:
+    velocity, displacement = fields(40, 90)
+    whole = advect(velocity, displacement, backend=backend)[:, 3:20, 11:81]  # type: ignore[arg-type]
+    part = advect(velocity, displacement[:, 3:20, 11:81], corner=(3, 11), backend=backend)  # type: ignore[arg-type]
+    torch.testing.assert_close(part, whole, rtol=0, atol=2e-5)
+    nothing = advect(velocity, displacement[:, :0], backend=backend)  # type: ignore[arg-type]
+    assert nothing.shape == (2, 0, 90)
+
+
 @needs_native
 def test_same_bits_for_any_number_of_threads() -> None:
     velocity, displacement = fields(67, 90)
@@ -65,14 +75,14 @@ def test_same_bits_for_any_number_of_threads() -> None:
 
 @needs_native
 def test_opcheck() -> None:
-    torch.library.opcheck(_advect, fields(6, 7))
+    torch.library.opcheck(_advect, (*fields(6, 7), 0, 0))
 
 
 @pytest.mark.parametrize(
     ("velocity", "displacement", "error"),
     [
         (torch.zeros(3, 4, 4), torch.zeros(3, 4, 4), ValueError),
-        (torch.zeros(2, 4, 4), torch.zeros(2, 4, 5), ValueError),
+        (torch.zeros(2, 0, 4), torch.zeros(2, 4, 5), ValueError),
         (torch.zeros(2, 4, 4, dtype=torch.float64), torch.zeros(2, 4, 4), TypeError),
         ("flow", torch.zeros(2, 4, 4), TypeError),
     ],

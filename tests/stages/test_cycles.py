@@ -140,7 +140,7 @@ def test_each_cycle_is_the_same_flow_in_less_time(cycles: int, frames: int) -> N
         assert d.backward.mean() == pytest.approx(-2.0 * (1 - phase) * frames / 10 / cycles, abs=1e-5)
 
 
-@pytest.mark.parametrize("warp", ["coordinates", "backward"])
+@pytest.mark.parametrize("warp", ["inverse", "coordinates", "backward"])
 def test_promises_of_the_loop_hold_with_patches(warp: str) -> None:
     photo = noise_photo(256, 192)
     mask, motion = upper_half(photo), patched(drift(photo, 40.0))

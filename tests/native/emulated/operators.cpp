@@ -1,12 +1,13 @@
 // The CPU operators of csrc, each by its emulated CUDA kernel: the Python package that finds these behind
 // `cinegan_cli._C` runs the kernels on CPU tensors, and so do its tests.
 #include <algorithm>
-#include <cstring>
+#include <stdexcept>
 
 #include "advect.h"
 #include "composite.h"
 #include "joint_sample.h"
 #include "parallel.h"
+#include "render.h"
 #include "sample.h"
 #include "splat.h"
 
@@ -41,6 +42,7 @@ void sample_grad_cpu(const SampleGradParams<T>& p) {
 void joint_sample_cpu(const JointSampleParams& p) { joint_sample_cuda(p, nullptr); }
 void advect_cpu(const AdvectParams& p) { advect_cuda(p, nullptr); }
 void composite_cpu(const CompositeParams& p) { composite_cuda(p, nullptr); }
+void render_cpu(const RenderParams&) { throw std::runtime_error("render has no CUDA kernel"); }
 
 template void splat_cpu<float>(const SplatParams<float>&);
 template void splat_cpu<double>(const SplatParams<double>&);
