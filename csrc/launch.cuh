@@ -131,12 +131,16 @@ bool quads_fit(const T* data, const Strides& s, Index channels) {
 constexpr Index FEW_CHANNELS = 8;
 inline bool lanes_take_channels(const Strides& s, Index channels) { return s.channel == 1 && channels >= FEW_CHANNELS; }
 
-// The sum of `value` over the lanes of a warp, in lane 0; always in the same order.
+// The sum of `value` over each `lanes` lanes of a warp, in the first of them; always in the same order. `lanes` is a
+// power of two, and every lane of the warp must call.
 template <class T>
-__device__ __forceinline__ T sum_warp(T value) {
-  for (int step = WARP / 2; step > 0; step /= 2) value += __shfl_down_sync(0xffffffffu, value, step);
+__device__ __forceinline__ T sum_lanes(T value, unsigned lanes) {
+  for (unsigned step = lanes / 2; step > 0; step /= 2) value += __shfl_down_sync(0xffffffffu, value, step);
   return value;
 }
+
+// How many lanes take turns at the channels of one pixel where channels are side by side.
+inline unsigned lanes_for(Index channels) { return channels < 16 ? 8 : channels < 32 ? 16 : WARP; }
 
 // Blocks of 32 x 8 threads whose rows share the channels of the same 32 pixels: this many rows share.
 constexpr int ROWS = THREADS / WARP;

@@ -13,7 +13,8 @@ struct SampleGradJob {
   int plane;    // pixels of one plane of the output
   Divider row;  // by its width
   RunShape runs;
-  int sharers;  // rows of threads that share the channels of a pixel
+  int sharers;  // rows of threads that share the channels of a pixel, or
+  unsigned lanes;
 };
 
 template <class T>
@@ -141,18 +142,20 @@ __global__ void sample_grad_positions_planes(SampleGradJob<T> job) {
   }
 }
 
-// The same where channels are side by side: a warp takes one pixel, its lanes take turns at the channels.
+// The same where channels are side by side: the lanes of a pixel take turns at them.
 template <class K, class T>
 __global__ void sample_grad_positions_channels(SampleGradJob<T> job) {
   const SampleGradParams<T>& p = job.p;
-  const unsigned plane = static_cast<unsigned>(job.plane), lane = threadIdx.x % WARP;
+  const unsigned plane = static_cast<unsigned>(job.plane), lane = threadIdx.x % job.lanes;
+  const unsigned pixels = blockDim.x / job.lanes;  // of a block, whose threads stay in the loop together
   for (Index b = blockIdx.z; b < p.batch; b += gridDim.z) {
-    for (unsigned pixel = blockIdx.x * ROWS + threadIdx.x / WARP; pixel < plane; pixel += gridDim.x * ROWS) {
+    for (unsigned start = blockIdx.x * pixels; start < plane; start += gridDim.x * pixels) {
+      const unsigned pixel = start + threadIdx.x / job.lanes;
       T sums[2] = {0, 0};
-      add_slopes<K>(job, b, pixel, lane, WARP, sums);
+      if (pixel < plane) add_slopes<K>(job, b, pixel, lane, job.lanes, sums);
       for (int k = 0; k < 2; ++k) {
-        const T sum = sum_warp(sums[k]);
-        if (lane == 0) p.grad_positions[(2 * b + k) * plane + pixel] = sum;
+        const T sum = sum_lanes(sums[k], job.lanes);
+        if (lane == 0 && pixel < plane) p.grad_positions[(2 * b + k) * plane + pixel] = sum;
       }
     }
   }
@@ -181,13 +184,13 @@ void sample_grad_with(const SampleGradParams<T>& p, void* stream) {
   const bool packs =
       quads_fit(p.grad_image, p.image_strides, p.channels) && quads_fit(p.grad_out, p.out_strides, p.channels);
   const RunShape runs(packs ? p.channels / 4 : p.channels);
-  const SampleGradJob<T> job = {p, plane, Divider(p.out_width), runs, sharers_for(p.channels)};
+  const SampleGradJob<T> job = {p, plane, Divider(p.out_width), runs, sharers_for(p.channels), lanes_for(p.channels)};
   if (p.grad_image && p.channels > 0) launch_image<K>(job, channels, packs, stream);
   if (!p.grad_positions) return;
   const unsigned batch = at_most_groups(p.batch);
   if (channels) {
     launch("sample_grad_positions_channels", sample_grad_positions_channels<K, T>,
-           dim3(blocks_for(plane, ROWS), 1, batch), THREADS, stream, job);
+           dim3(blocks_for(plane, THREADS / job.lanes), 1, batch), THREADS, stream, job);
   } else {
     launch("sample_grad_positions_planes", sample_grad_positions_planes<K, T>,
            dim3(blocks_for(plane, THREADS / job.sharers), 1, batch), dim3(WARP, ROWS), stream, job);

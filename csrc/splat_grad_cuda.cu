@@ -10,7 +10,8 @@ struct SplatGradJob {
   SplatGradParams<T> p;
   int plane;
   Divider row;  // by the width
-  int sharers;  // rows of threads that share the channels of a pixel
+  int sharers;  // rows of threads that share the channels of a pixel, or
+  unsigned lanes;
 };
 
 // A pixel, where it lands, and what its four corners are: offsets into a plane, negative outside.
@@ -106,18 +107,22 @@ __global__ void splat_grad_planes(SplatGradJob<T> job) {
   }
 }
 
-// Channels side by side: a warp takes one pixel, its lanes take turns at the channels.
+// Channels side by side: the lanes of a pixel take turns at them.
 template <class T>
 __global__ void splat_grad_channels(SplatGradJob<T> job) {
-  const unsigned plane = static_cast<unsigned>(job.plane), lane = threadIdx.x % WARP;
+  const unsigned plane = static_cast<unsigned>(job.plane), lane = threadIdx.x % job.lanes;
+  const unsigned pixels = blockDim.x / job.lanes;  // of a block, whose threads stay in the loop together
   for (Index b = blockIdx.z; b < job.p.batch; b += gridDim.z) {
-    for (unsigned pixel = blockIdx.x * ROWS + threadIdx.x / WARP; pixel < plane; pixel += gridDim.x * ROWS) {
+    for (unsigned start = blockIdx.x * pixels; start < plane; start += gridDim.x * pixels) {
+      const unsigned pixel = start + threadIdx.x / job.lanes;
       Corners<T> corners;
       T sums[4] = {0, 0, 0, 0};
-      find_corners(job, b, pixel, &corners);
-      add_channels(job, b, corners, lane, WARP, sums);
-      for (int k = 0; k < 4; ++k) sums[k] = sum_warp(sums[k]);
-      if (lane == 0) finish_pixel(job, b, corners, sums);
+      if (pixel < plane) {
+        find_corners(job, b, pixel, &corners);
+        add_channels(job, b, corners, lane, job.lanes, sums);
+      }
+      for (int k = 0; k < 4; ++k) sums[k] = sum_lanes(sums[k], job.lanes);
+      if (lane == 0 && pixel < plane) finish_pixel(job, b, corners, sums);
     }
   }
 }
@@ -129,10 +134,10 @@ void splat_grad_cuda(const SplatGradParams<T>& p, void* stream) {
   const int plane = small(p.height * p.width, "the pixels of a picture");
   if (p.batch == 0 || plane == 0) return;
   plane_extent(p.height, p.width, p.strides);
-  const SplatGradJob<T> job = {p, plane, Divider(p.width), sharers_for(p.channels)};
+  const SplatGradJob<T> job = {p, plane, Divider(p.width), sharers_for(p.channels), lanes_for(p.channels)};
   const unsigned batch = at_most_groups(p.batch);
-  if (p.strides.channel == 1 && p.channels >= WARP) {
-    const dim3 grid(blocks_for(plane, ROWS), 1, batch);
+  if (lanes_take_channels(p.strides, p.channels)) {
+    const dim3 grid(blocks_for(plane, THREADS / job.lanes), 1, batch);
     launch("splat_grad_channels", splat_grad_channels<T>, grid, THREADS, stream, job);
   } else {
     const dim3 grid(blocks_for(plane, THREADS / job.sharers), 1, batch);
