@@ -18,4 +18,9 @@ struct AdvectParams {
 
 void advect_cpu(const AdvectParams& p);
 
+#ifdef CINEGAN_CUDA
+// `stream` is a cudaStream_t of the current device.
+void advect_cuda(const AdvectParams& p, void* stream);
+#endif
+
 }  // namespace cinegan

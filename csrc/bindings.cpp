@@ -69,6 +69,18 @@ int simd_of(int simd) {
   return simd;
 }
 
+// Calls the operator `name` for the CPU or on a stream of a card.
+#ifdef CINEGAN_CUDA
+#define RUN_ON(name, p) cuda ? name##_cuda(p, pointer<void>(stream)) : name##_cpu(p)
+#else
+#define RUN_ON(name, p)                                                          \
+  do {                                                                           \
+    (void)stream;                                                                \
+    if (cuda) throw std::runtime_error("cinegan_cli._C was built without CUDA"); \
+    name##_cpu(p);                                                               \
+  } while (false)
+#endif
+
 template <class T>
 struct Run {
   static void splat(const std::array<Address, 5>& a, const Sizes& sizes, const Sizes& from, const Sizes& to,
@@ -87,15 +99,7 @@ struct Run {
                               pointer<T>(a[4]),
                               threads,
                               cuda ? 0 : simd_of(simd)};
-    if (cuda) {
-#ifdef CINEGAN_CUDA
-      return splat_cuda(p, pointer<void>(stream));
-#else
-      (void)stream;
-      throw std::runtime_error("cinegan_cli._C was built without CUDA");
-#endif
-    }
-    splat_cpu(p);
+    RUN_ON(splat, p);
   }
 
   static void splat_grad(const std::array<Address, 8>& a, const Sizes& sizes, const Sizes& strides, int threads,
@@ -105,15 +109,7 @@ struct Run {
         sizes[0],         sizes[1],         sizes[2],         sizes[3],         pointer<T>(a[0]),
         pointer<T>(a[1]), pointer<T>(a[2]), pointer<T>(a[3]), pointer<T>(a[4]), strides_of(strides),
         pointer<T>(a[5]), pointer<T>(a[6]), pointer<T>(a[7]), threads,          cuda ? 0 : simd_of(simd)};
-    if (cuda) {
-#ifdef CINEGAN_CUDA
-      return splat_grad_cuda(p, pointer<void>(stream));
-#else
-      (void)stream;
-      throw std::runtime_error("cinegan_cli._C was built without CUDA");
-#endif
-    }
-    splat_grad_cpu(p);
+    RUN_ON(splat_grad, p);
   }
 
   static void sample(const std::array<Address, 3>& a, const Sizes& sizes, const Grid& grid, const Sizes& from,
@@ -125,15 +121,7 @@ struct Run {
         sizes[0],       sizes[1],         sizes[2],         sizes[3],         grid[0],
         grid[1],        pointer<T>(a[0]), strides_of(from), pointer<T>(a[1]), pointer<T>(a[2]),
         strides_of(to), kernel,           border,           threads,          cuda ? 0 : simd_of(simd)};
-    if (cuda) {
-#ifdef CINEGAN_CUDA
-      return sample_cuda(p, pointer<void>(stream));
-#else
-      (void)stream;
-      throw std::runtime_error("cinegan_cli._C was built without CUDA");
-#endif
-    }
-    sample_cpu(p);
+    RUN_ON(sample, p);
   }
 
   static void sample_grad(const std::array<Address, 5>& a, const Sizes& sizes, const Grid& grid, const Sizes& from,
@@ -158,63 +146,74 @@ struct Run {
                                    border,
                                    threads,
                                    cuda ? 0 : simd_of(simd)};
-    if (cuda) {
-#ifdef CINEGAN_CUDA
-      return sample_grad_cuda(p, pointer<void>(stream));
-#else
-      (void)stream;
-      throw std::runtime_error("cinegan_cli._C was built without CUDA");
-#endif
-    }
-    sample_grad_cpu(p);
+    RUN_ON(sample_grad, p);
   }
 };
 
 void joint_sample(const std::array<Address, 6>& a, const std::array<Index, 3>& sizes, const Grid& grid,
                   const Grid& gain, const Grid& base, const std::array<float, 2>& shares, int kernel, int border,
-                  int threads, int simd) {
+                  int threads, int simd, Address stream, bool cuda) {
   require_sizes(sizes);
   for (const Grid& coarse : {grid, gain, base}) require_sizes(coarse);
   require(sizes[1] > 0 && sizes[2] > 0 && grid[0] > 0 && grid[1] > 0, "image and grid must have at least one pixel");
   require(!a[2] || (gain[0] > 0 && gain[1] > 0), "gain must have at least one pixel");
   require(!a[3] || (base[0] > 0 && base[1] > 0), "base must have at least one pixel");
-  joint_sample_cpu({sizes[0],
-                    sizes[1],
-                    sizes[2],
-                    grid[0],
-                    grid[1],
-                    gain[0],
-                    gain[1],
-                    base[0],
-                    base[1],
-                    pointer<float>(a[0]),
-                    pointer<float>(a[1]),
-                    {shares[0], shares[1]},
-                    pointer<float>(a[2]),
-                    pointer<float>(a[3]),
-                    pointer<std::uint8_t>(a[4]),
-                    pointer<float>(a[5]),
-                    kernel,
-                    border,
-                    threads,
-                    simd_of(simd)});
+  const JointSampleParams p = {sizes[0],
+                               sizes[1],
+                               sizes[2],
+                               grid[0],
+                               grid[1],
+                               gain[0],
+                               gain[1],
+                               base[0],
+                               base[1],
+                               pointer<float>(a[0]),
+                               pointer<float>(a[1]),
+                               {shares[0], shares[1]},
+                               pointer<float>(a[2]),
+                               pointer<float>(a[3]),
+                               pointer<std::uint8_t>(a[4]),
+                               pointer<float>(a[5]),
+                               kernel,
+                               border,
+                               threads,
+                               cuda ? 0 : simd_of(simd)};
+  RUN_ON(joint_sample, p);
 }
 
-void composite(const std::array<Address, 5>& a, const Grid& sizes, int threads, int simd) {
+void composite(const std::array<Address, 5>& a, const Grid& sizes, int threads, int simd, Address stream, bool cuda) {
   require_sizes(sizes);
-  composite_cpu({sizes[0], sizes[1], pointer<std::uint8_t>(a[0]), pointer<float>(a[1]), pointer<float>(a[2]),
-                 pointer<float>(a[3]), pointer<std::uint8_t>(a[4]), threads, simd_of(simd)});
+  const CompositeParams p = {sizes[0],
+                             sizes[1],
+                             pointer<std::uint8_t>(a[0]),
+                             pointer<float>(a[1]),
+                             pointer<float>(a[2]),
+                             pointer<float>(a[3]),
+                             pointer<std::uint8_t>(a[4]),
+                             threads,
+                             cuda ? 0 : simd_of(simd)};
+  RUN_ON(composite, p);
 }
 
 // `corner` is the row and column of the grid of the flow at which the particles begin.
 void advect(const std::array<Address, 3>& a, const Grid& grid, const Grid& sizes, const Grid& corner, int threads,
-            int simd) {
+            int simd, Address stream, bool cuda) {
   require_sizes(grid);
   require_sizes(sizes);
   require(grid[0] * grid[1] <= std::numeric_limits<std::int32_t>::max(), "flow must have fewer than 2^31 pixels");
   require(grid[0] * grid[1] > 0 || sizes[0] * sizes[1] == 0, "flow must have at least one pixel");
-  advect_cpu({grid[0], grid[1], sizes[0], sizes[1], corner[0], corner[1], pointer<float>(a[0]), pointer<float>(a[1]),
-              pointer<float>(a[2]), threads, simd_of(simd)});
+  const AdvectParams p = {grid[0],
+                          grid[1],
+                          sizes[0],
+                          sizes[1],
+                          corner[0],
+                          corner[1],
+                          pointer<float>(a[0]),
+                          pointer<float>(a[1]),
+                          pointer<float>(a[2]),
+                          threads,
+                          cuda ? 0 : simd_of(simd)};
+  RUN_ON(advect, p);
 }
 
 // The pixels of one level: address, height, width, pitch.

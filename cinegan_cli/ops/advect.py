@@ -5,9 +5,8 @@
 import torch
 from torch import Tensor
 
-from cinegan_cli.ops import _native
 from cinegan_cli.ops._checks import check_device, check_tensor
-from cinegan_cli.ops._native import Backend, extension, is_plain, runs_native
+from cinegan_cli.ops._native import Backend, is_plain, run_plain, runs_native
 from cinegan_cli.ops.advect_reference import advect_reference
 
 
@@ -20,7 +19,7 @@ def advect(
         velocity: M, float32 [2, h, w], pixels per step; `velocity[0, y, x]` is towards +x, `[1, y, x]` towards +y.
         displacement: F_t, float32 [2, H, W], pixels, of the particles that start at the points of a part of M's grid.
         corner: the row and column of M's grid at which that part begins.
-        backend: as in `sample`. On CUDA plain PyTorch runs.
+        backend: as in `sample`.
 
     Returns:
         F_{t+1}, float32 [2, H, W]. Inputs must be finite. No gradients.
@@ -34,23 +33,22 @@ def advect(
     if velocity.numel() == 0 and displacement.numel() > 0:
         raise ValueError(f"velocity must be of at least one pixel, got {list(velocity.shape)}")
     check_device("displacement", displacement, velocity.device)
-    if runs_native(backend, velocity, displacement) and not velocity.is_cuda:
+    if runs_native(backend, velocity, displacement):
         out: Tensor = (_advect_kernel if is_plain(velocity, displacement) else _advect)(velocity, displacement, *corner)
         return out
     return advect_reference(velocity, displacement, corner)
 
 
 def _advect_kernel(velocity: Tensor, displacement: Tensor, top: int, left: int) -> Tensor:
-    assert extension is not None
     inputs = [velocity.contiguous(), displacement.contiguous()]
     out = torch.empty_like(inputs[1])
     addresses = [tensor.data_ptr() for tensor in (*inputs, out)]
     sizes = velocity.shape[1:], displacement.shape[1:]
-    extension.advect(addresses, *sizes, (top, left), torch.get_num_threads(), _native.best_simd())
+    run_plain("advect", velocity, addresses, *sizes, (top, left))
     return out
 
 
-_advect = torch.library.custom_op("cinegan::advect", mutates_args=(), device_types="cpu")(_advect_kernel)
+_advect = torch.library.custom_op("cinegan::advect", mutates_args=(), device_types=("cpu", "cuda"))(_advect_kernel)
 
 
 @_advect.register_fake

@@ -74,7 +74,7 @@ def splat_origins(field: Tensor, pad: tuple[int, int], fill: str) -> Tensor:
     """
     votes, count = ops.splat(field[None], field[None], torch.ones_like(field[None, :1]))
     votes, count = _crop(votes[0], pad), _crop(count[0], pad)
-    if float(count.min()) > HOLE:
+    if not count.is_cuda and float(count.min()) > HOLE:  # a card would have to be waited for
         return votes / -count
     return fill_holes(votes / -count.clamp(min=HOLE), count[0] > HOLE, fill)
 
