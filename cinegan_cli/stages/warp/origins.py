@@ -58,7 +58,7 @@ def origins_of_frames(
         inverse=config.warp == "inverse",
     )
     for d in steps:
-        fields = (d.forward, d.backward) if d.weight > 0 else (d.forward,)
+        fields: tuple[Tensor, ...] = (d.forward, d.backward) if d.weight > 0 else (d.forward,)
         if config.warp == "coordinates":
             fields = tuple(splat_origins(field, d.pad, config.fill) for field in fields)
         else:
