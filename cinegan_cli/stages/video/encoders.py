@@ -144,17 +144,10 @@ def _webp(quality: int) -> list[str]:
     return ["-c:v", "libwebp_anim", *(lossless if quality == 100 else lossy), "-loop", "0", "-f", "webp"]
 
 
-def gif_palette_arguments(quality: int) -> list[str]:
-    """Arguments that turn the master into a palette picture; lower quality means fewer colours."""
-    colours = min(256, round(8 * 2 ** (quality / 16)))  # 80 and more → 256, 1 → 8
-    palette = f"palettegen=max_colors={colours}:reserve_transparent=1:stats_mode=full"
-    return ["-vf", palette, "-c:v", "png", "-f", "image2pipe"]
-
-
-def gif_arguments() -> list[str]:
-    """Arguments after the master and the palette. Ordered dither: what does not move gets the same dots every frame."""
-    dither = "[0:v][1:v]paletteuse=dither=bayer:bayer_scale=3:diff_mode=rectangle"
-    return [*CLEAN, "-lavfi", dither, "-loop", "0", "-f", "gif"]
+def gif_arguments(size: tuple[int, int], rate: Fraction) -> list[str]:
+    """Arguments that read indices and their palette from stdin, and write what differs from the frame before."""
+    source = ["-f", "rawvideo", "-pix_fmt", "pal8", "-s", f"{size[0]}x{size[1]}", "-framerate", str(rate)]
+    return [*source, "-i", "pipe:0", *CLEAN, "-loop", "0", "-f", "gif"]
 
 
 def repeat_arguments(file: Path, repeat: int) -> list[str]:

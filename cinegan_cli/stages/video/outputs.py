@@ -20,14 +20,15 @@ from cinegan_cli.stages.video.commit import Moves
 from cinegan_cli.stages.video.encoders import (
     encoder_arguments,
     gif_arguments,
-    gif_palette_arguments,
     output,
     own_input,
     repeat_arguments,
 )
-from cinegan_cli.stages.video.ffmpeg import FrameEncoder, run_ffmpeg
+from cinegan_cli.stages.video.ffmpeg import FrameEncoder, feed_ffmpeg, run_ffmpeg
 from cinegan_cli.stages.video.fit import CLOSE_ENOUGH, MOST_TRIES, next_quality
+from cinegan_cli.stages.video.gif import coded_frames
 from cinegan_cli.stages.video.names import existing_frames, frame_number, temporary_beside
+from cinegan_cli.stages.video.read import read_frames
 
 PNG_LEVEL = 1  # zlib: level 3 saves 4 % and takes twice as long
 PNG_THREADS = 2
@@ -89,7 +90,6 @@ class VideoFile(Output):
         self._max_bytes = max_bytes
         self._temporary = temporary_beside(path, self.suffix)
         self._scratch = temporary_beside(path, ".scratch" + self.suffix)
-        self._palette = temporary_beside(path, ".palette.png")
         self._old = temporary_beside(path, ".old" + self.suffix)
         self._encoder: FrameEncoder | None = None
         if not self.needs_master:
@@ -124,7 +124,7 @@ class VideoFile(Output):
     def discard(self) -> None:
         if self._encoder is not None:
             self._encoder.abort()
-        for file in (self._temporary, self._scratch, self._palette, self._old):
+        for file in (self._temporary, self._scratch, self._old):
             file.unlink(missing_ok=True)
 
     def _encode(self, master: Path, quality: int, target: Path) -> int:
@@ -135,14 +135,13 @@ class VideoFile(Output):
             run_ffmpeg([*source, *arguments, output(target)], self.path)
             self._repeat(target)
             return target.stat().st_size
+        if self.suffix == ".gif":
+            coded = coded_frames(lambda: read_frames(master), self.form.count, self.form.repeat, quality)
+            feed_ffmpeg(coded, [*gif_arguments(self.form.size, self.form.rate), output(target)], self.path)
+            return target.stat().st_size
         if self.form.repeat > 1:
             source = ["-stream_loop", str(self.form.repeat - 1), *source]
-        if self.suffix == ".gif":
-            run_ffmpeg([*own_input(master), *gif_palette_arguments(quality), output(self._palette)], self.path)
-            source += own_input(self._palette)
-            arguments = gif_arguments()
-        else:
-            arguments = encoder_arguments(self._kind, quality, self.form.count)
+        arguments = encoder_arguments(self._kind, quality, self.form.count)
         run_ffmpeg([*source, *arguments, output(target)], self.path)
         return target.stat().st_size
 

@@ -122,7 +122,7 @@ def _check_place(path: Path, overwrite: bool) -> None:
     if not folder.is_dir():
         raise OutputError(f"{path}: {folder} is a file, not a folder; choose another place")
     with suppress(FileNotFoundError):  # but not: that the longest name we shall use is too long
-        os.lstat(temporary_beside(path.absolute(), ".palette.png"))
+        os.lstat(temporary_beside(path.absolute(), ".scratch.webm"))
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {folder} cannot be written to; choose another place")
 
