@@ -115,7 +115,7 @@ def _bayer() -> NDArray[np.float32]:
 
 
 def coded_frames(cycle: Callable[[], Iterable[Pixels]], count: int, repeat: int, quality: int) -> Iterator[bytes]:
-    """Each frame of `repeat` cycles of a loop as ffmpeg's pal8: indices, then 256 colours as BGRA, the last transparent.
+    """Each frame of `repeat` cycles as ffmpeg's pal8: indices, then 256 colours as BGRA, the last one transparent.
 
     `cycle` gives the `count` frames, uint8 [H, W, 3], anew each time; they are never collected. What is held at the
     loop's end is held at its start too: the first of two passes, which collects the colours, tells it.
