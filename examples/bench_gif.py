@@ -14,6 +14,7 @@ import resource
 import subprocess
 import tempfile
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,7 @@ from cinegan_cli import Config, animate
 from cinegan_cli.config import VideoConfig
 from cinegan_cli.measure import ssim
 from cinegan_cli.stages.video import ffmpeg_executable, is_lossless, read_frames, write_loop
+from cinegan_cli.stages.video.encoders import master_arguments, raw_input
 
 HERE = Path(__file__).parent
 FPS = 12.5
@@ -42,13 +44,15 @@ def loop_of(place: Path, work: Path) -> Frames:
 
 def by_ffmpeg(frames: Frames, target: Path) -> None:
     """As GIFs were made before: the palette of all frames, Bayer's pattern of one strength for all colours."""
-    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{frames.shape[2]}x{frames.shape[1]}", "-framerate", "25/2"]
-    begin = [ffmpeg_executable(), "-v", "error", "-y", *source, "-i", "pipe:0"]
-    palette = target.with_suffix(".png")
-    made = ["-vf", "palettegen=max_colors=256:reserve_transparent=1:stats_mode=full", str(palette)]
-    subprocess.run([*begin, *made], input=frames.tobytes(), check=True)
+    size = (frames.shape[2], frames.shape[1])
+    begin = [ffmpeg_executable(), "-v", "error", "-y"]
+    master, palette = target.with_suffix(".nut"), target.with_suffix(".png")
+    lossless = [*raw_input(size, Fraction(FPS)), *master_arguments(), str(master)]
+    subprocess.run([*begin, *lossless], input=frames.tobytes(), check=True)
+    begin += ["-i", str(master)]
+    subprocess.run([*begin, "-vf", "palettegen=max_colors=256:stats_mode=full", str(palette)], check=True)
     used = ["-i", str(palette), "-lavfi", "[0:v][1:v]paletteuse=dither=bayer:bayer_scale=3:diff_mode=rectangle"]
-    subprocess.run([*begin, *used, "-loop", "0", str(target)], input=frames.tobytes(), check=True)
+    subprocess.run([*begin, *used, "-loop", "0", str(target)], check=True)
 
 
 def by_us(frames: Frames, target: Path, **settings: object) -> None:

@@ -6,7 +6,7 @@ What does not move therefore gets the same colour in every frame, which is store
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ Pixels = NDArray[np.uint8]
 MOST_COLOURS = 255  # the 256th is the transparent one
 SAMPLED, SAMPLES = 48, 3000  # frames at most from which the palette is made, and pixels of each
 NEAREST = 6  # colours of the palette that are tried as one of the two, for each colour of the picture
-NOISE = 0.4  # how much the unevenness of a mixture counts against being off in colour
+NOISE = 0.7  # how much the unevenness of a mixture counts against being off in colour
 CELL_BITS = 6  # a channel: the two colours are chosen for cells of 4 levels, their shares for each pixel
 CELL = 8 - CELL_BITS
 
@@ -28,15 +28,14 @@ class Held:
     """A picture in which a pixel keeps its colour until it has moved by more than `tolerance` levels in a channel."""
 
     tolerance: int
-    pixels: Pixels | None = None
+    pixels: Pixels
 
-    def follow(self, frame: Pixels) -> Pixels:
-        """Take the next frame, uint8 [H, W, 3]. The result, of the same shape, is changed by the next call."""
-        if self.pixels is None:
-            self.pixels = frame.copy()
-        moved = cv2.absdiff(frame, self.pixels).max(2) > self.tolerance
+    def follow(self, frame: Pixels) -> NDArray[np.bool_]:
+        """Take the next frame, uint8 [H, W, 3]: which of `pixels`, of the same shape, have become its own, [H, W]."""
+        apart = cv2.absdiff(frame, self.pixels)
+        moved = cv2.max(cv2.max(apart[..., 0], apart[..., 1]), apart[..., 2]) > self.tolerance
         self.pixels[moved] = frame[moved]
-        return self.pixels
+        return moved
 
 
 def tolerance_of(quality: int) -> int:
@@ -58,36 +57,34 @@ def sample(frame: Pixels, index: int) -> Pixels:
     return flat[index * 7919 % step :: step].copy()
 
 
-@dataclass
 class Mixer:
-    """Gives each pixel one of two colours of `palette`, uint8 [n, 3], whose mixture comes close to its own."""
+    """Gives each pixel one of two colours of a palette, uint8 [n, 3], whose mixture comes close to its own."""
 
-    palette: Pixels
-    _pairs: NDArray[np.uint8] = field(init=False)
-    _known: NDArray[np.bool_] = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, palette: Pixels) -> None:
+        self.palette = palette
         cells = 1 << 3 * CELL_BITS
         self._pairs = np.zeros((cells, 2), np.uint8)
+        self._ways = np.zeros((cells, 4), np.float32)  # colour · the first three, less the last: share of the second
         self._known = np.zeros(cells, bool)
 
-    def indices(self, frame: Pixels) -> Pixels:
-        """Places in the palette, uint8 [H, W], of a frame [H, W, 3]."""
-        height, width = frame.shape[:2]
-        red, green, blue = (frame[..., channel].astype(np.int32) >> CELL for channel in range(3))
+    def indices(self, colours: Pixels, pattern: NDArray[np.float32]) -> Pixels:
+        """Places in the palette, uint8 [n], of colours [n, 3] at thresholds [n] between 0 and 1."""
+        red, green, blue = (colours[:, channel].astype(np.int32) >> CELL for channel in range(3))
         cells = (red << 2 * CELL_BITS) + (green << CELL_BITS) + blue
         missing = np.unique(cells[~self._known[cells]])
         if len(missing):
-            self._pairs[missing] = self._choose(missing)
-            self._known[missing] = True
-        pairs = self._pairs[cells]
-        colours = self.palette.astype(np.float32)
-        base = colours[pairs[..., 0]]
-        way = colours[pairs[..., 1]] - base
-        share = np.einsum("hwc,hwc->hw", frame - base, way)
-        pattern = np.tile(_bayer(), (height // 8 + 1, width // 8 + 1))[:height, :width]
-        second = share > pattern * np.einsum("hwc,hwc->hw", way, way)
-        return np.where(second, pairs[..., 1], pairs[..., 0])
+            self._learn(missing)
+        ways = self._ways[cells]
+        share = np.einsum("nc,nc->n", colours.astype(np.float32), ways[:, :3]) - ways[:, 3]
+        return self._pairs[cells, (share > pattern).view(np.uint8)]
+
+    def _learn(self, cells: NDArray[np.int32]) -> None:
+        pairs = self._choose(cells)
+        base, other = (self.palette[pairs[:, k]].astype(np.float32) for k in range(2))
+        way = (other - base) / np.maximum(((other - base) ** 2).sum(1, keepdims=True), 1e-6)
+        self._pairs[cells] = pairs
+        self._ways[cells] = np.concatenate([way, (base * way).sum(1, keepdims=True)], 1)
+        self._known[cells] = True
 
     def _choose(self, cells: NDArray[np.int32]) -> NDArray[np.uint8]:
         """The two colours of each cell [n]: [n, 2]."""
@@ -120,13 +117,24 @@ def coded_frames(cycle: Callable[[], Iterable[Pixels]], count: int, repeat: int,
     `cycle` gives the `count` frames, uint8 [H, W, 3], anew each time; they are never collected. What is held at the
     loop's end is held at its start too: the first of two passes, which collects the colours, tells it.
     """
-    held = Held(tolerance_of(quality))
-    stride = -(-count // SAMPLED)
-    frames = enumerate(map(held.follow, cycle()))
-    mixer = Mixer(make_palette(np.concatenate([sample(frame, k) for k, frame in frames if k % stride == 0]), quality))
+    samples, held = [], None
+    for index, frame in enumerate(cycle()):
+        held = held or Held(tolerance_of(quality), frame.copy())
+        held.follow(frame)
+        if index % -(-count // SAMPLED) == 0:
+            samples.append(sample(held.pixels, index))
+    assert held is not None, "a loop has frames"
+    mixer = Mixer(make_palette(np.concatenate(samples), quality))
     table = np.zeros((256, 4), np.uint8)
     table[: len(mixer.palette), :3] = mixer.palette[:, ::-1]
     table[:MOST_COLOURS, 3] = 255
+    height, width = held.pixels.shape[:2]
+    pattern = np.tile(_bayer(), (height // 8 + 1, width // 8 + 1))[:height, :width]
+    coded = np.zeros(pattern.shape, np.uint8)
+    fresh = np.ones(pattern.shape, bool)
     for _ in range(repeat):
         for frame in cycle():
-            yield mixer.indices(held.follow(frame)).tobytes() + table.tobytes()
+            fresh |= held.follow(frame)
+            coded[fresh] = mixer.indices(held.pixels[fresh], pattern[fresh])
+            fresh[:] = False
+            yield coded.tobytes() + table.tobytes()
