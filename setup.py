@@ -25,10 +25,18 @@ CPU_SOURCES = [
     "csrc/composite_cpu.cpp",
     "csrc/joint_sample_cpu.cpp",
     "csrc/parallel_cpu.cpp",
+    "csrc/render_cpu.cpp",
     "csrc/sample_cpu.cpp",
     "csrc/splat_cpu.cpp",
 ]
-CUDA_SOURCES = ["csrc/device_cuda.cu", "csrc/sample_cuda.cu", "csrc/splat_cuda.cu"]
+CUDA_SOURCES = [
+    "csrc/device_cuda.cu",
+    "csrc/frame_cuda.cu",
+    "csrc/sample_cuda.cu",
+    "csrc/sample_grad_cuda.cu",
+    "csrc/splat_cuda.cu",
+    "csrc/splat_grad_cuda.cu",
+]
 # Machine code runs on later cards of its own generation only (the tens); intermediate code (PTX) is translated on any
 # later card. That of 120 is for cards to come, that of 90 for those of generations 10 and 11.
 CUDA_ARCHITECTURES = (75, 80, 86, 90, 120)

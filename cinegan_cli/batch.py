@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ FILE_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".avi", ".apng", ".npy", ".flo
 WAYS_TO_MOVE = ("motion", "motion_network", "arrow", "anchor", "hints", "direction")
 
 Place = Callable[[Path], tuple[Path, ...]]  # a photo's name without its ending, with the folders to keep → its outputs
+Each = Callable[[Callable[["Job"], tuple[str, str]], Iterable["Job"]], Iterator[tuple[str, str]]]  # `map`, and its like
 Made = Callable[[Iterable[Path]], Iterable[Path]]  # files → what earlier runs wrote, as those among them tell
 
 
@@ -71,34 +72,40 @@ def run_batch(
     notice: Callable[[str], None],
     overwrite: bool = False,
     dry_run: bool = False,
+    each: Each = map,
 ) -> None:
     """Do every job but those whose outputs are there and those that another run is at.
 
-    A failure never stops the others. Raises BatchError at the end when there was one, naming all of them.
+    A failure never stops the others. `each` may do several jobs at once. Raises BatchError at the end when there was a
+    failure, naming all of them in the order of the plan.
     """
-    failures = list(plan.unreachable)
-    for line in failures:
+    for line in plan.unreachable:
         notice(line)
     remains = set() if dry_run else left_behind(output for job in plan.jobs for output in job.outputs)
-    done, busy = 0, []
-    for job in plan.jobs:
+
+    def one(job: Job) -> tuple[str, str]:
         finished = not overwrite and _is_done(job)
         if finished and remains.isdisjoint(job.outputs):
-            done += 1
-            continue
+            return "done", ""
         try:
             with claimed(() if dry_run else job.outputs):
                 if not overwrite and _is_done(job):  # by another run, a moment ago
-                    done += 1
-                else:
-                    work(job)
+                    return "done", ""
+                work(job)
         except CancelledError:
             raise
         except ClaimedError as error:
-            busy.append(str(error))
+            return "busy", str(error)
         except Exception as error:  # whatever it is, the other photos are not to blame
-            failures.append(str(error) if isinstance(error, CineganError) else f"{job.photo}: {unexpected(error)[0]}")
-            notice(failures[-1])
+            line = why_failed(job, error)
+            notice(line)
+            return "failed", line
+        return "made", ""
+
+    outcomes = list(each(one, plan.jobs))
+    done = sum(what == "done" for what, _ in outcomes)
+    busy = [line for what, line in outcomes if what == "busy"]
+    failures = [*plan.unreachable, *(line for what, line in outcomes if what == "failed")]
     total = f"{len(plan.jobs) + len(plan.unreachable)} {plan.what}"
     if done:
         notice(f"{done} of {total} were done already; --overwrite renders them again")
@@ -106,6 +113,11 @@ def run_batch(
         notice(f"{len(busy)} of {total} were left to another run: {'; '.join(busy)}")
     if failures:
         raise BatchError(f"{len(failures)} of {total} failed: " + "; ".join(failures))
+
+
+def why_failed(job: Job, error: Exception) -> str:
+    """The line for a job that raised: what the error says, which names the photo."""
+    return str(error) if isinstance(error, CineganError) else f"{job.photo}: {unexpected(error)[0]}"
 
 
 def place(out: Path, stem: Path, ending: str) -> Path:

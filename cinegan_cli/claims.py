@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from cinegan_cli.errors import OutputError
+from cinegan_cli.interrupts import signals_held, surely
 
 HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)  # what systems say of a file that another has locked
 TEMPORARY = r"\.(?P<output>.+)\.(?P<process>\d+)\.part.*"  # as the video stage names what it has not finished
@@ -41,21 +42,29 @@ def claimed(outputs: Iterable[Path]) -> Iterator[None]:
 @contextmanager
 def _claimed(output: Path) -> Iterator[None]:
     path = output.absolute().with_name(f".{output.name}.claim")  # the current folder may change meanwhile
-    made = _make_folders(path.parent)
-    try:
-        file = _locked(path, output)
-        if file is None:
-            yield
-            return
-        try:
-            _clear(path.parent, output.name)
-            yield
-        finally:
-            _release(file, path)
-    finally:
+    made: list[Path] = []
+    locks: list[int] = []
+
+    def give_up() -> None:
+        while locks:
+            _release(locks.pop(), path)
         for folder in made:
             with suppress(OSError):  # somebody put something there
                 folder.rmdir()
+
+    with surely(give_up):
+        with signals_held():
+            made += _make_folders(path.parent)
+            locks += _locked(path, output)
+        if locks:
+            _clear(path.parent, output.name)
+        yield
+
+
+def clear(outputs: Iterable[Path]) -> None:
+    """Remove what dead processes have left of these outputs; for who has claimed them."""
+    for output in outputs:
+        _clear(output.absolute().parent, output.name)
 
 
 def left_behind(outputs: Iterable[Path]) -> set[Path]:
@@ -81,20 +90,20 @@ def _make_folders(folder: Path) -> list[Path]:
     return made
 
 
-def _locked(path: Path, output: Path) -> int | None:
-    """The claim, open and locked, with our name in it; None where there can be none. Raises ClaimedError."""
+def _locked(path: Path, output: Path) -> list[int]:
+    """The claim, open and locked, with our name in it; none where there can be none. Raises ClaimedError."""
     while True:
         try:
             file = _open(path)
         except OSError:
-            return None
+            return []
         try:
             _lock(file)
             if os.path.samestat(os.fstat(file), os.stat(path)):
                 with suppress(OSError):  # a dead run of another user left it, and we may not write to it
                     os.truncate(file, 0)
                     os.write(file, f"{os.getpid()} {socket.gethostname()}\n".encode())
-                return file
+                return [file]
             os.close(file)  # its owner has finished and removed it in between
         except FileNotFoundError:
             os.close(file)
@@ -106,7 +115,7 @@ def _locked(path: Path, output: Path) -> int | None:
                 ) from None
             with suppress(OSError):
                 path.unlink()
-            return None
+            return []
 
 
 def _open(path: Path) -> int:

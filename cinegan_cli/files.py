@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cinegan_cli.errors import InputError, OutputError
+from cinegan_cli.interrupts import surely
 
 MOST_PIPED = 512 * 2**20  # bytes; more through a pipe is no picture
 BYTE_ORDER_MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
@@ -84,12 +85,14 @@ def replacing(path: Path) -> Iterator[Path]:
     Always the same name: what a killed process leaves is written over by the next one.
     """
     part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
+
+    def remove() -> None:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+    with surely(remove):
+        yield part
+        os.replace(part, path)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from cinegan_cli.errors import CheckError, InputError, UsageError
 from cinegan_cli.measure import LoopMeter, LoopReport, motion_findings
 from cinegan_cli.scene import input_files, name_of, prepare
 from cinegan_cli.session import Session
-from cinegan_cli.stages.frames import composite, matte
+from cinegan_cli.stages.frames import composite, matte, on_host
 from cinegan_cli.stages.video import (
     Written,
     check_outputs,
@@ -166,8 +166,7 @@ def _frames(scene: Scene, config: Config, session: Session) -> Iterator[NDArray[
     coverage = matte(scene.mask)
     layers = choose_system(config, session).layer(scene, coverage, config, session)
     del scene
-    for frame in composite(layers, coverage):
-        yield frame.cpu().numpy()
+    yield from on_host(composite(layers, coverage))
 
 
 def _ahead(frames: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:

@@ -202,7 +202,7 @@ class MotionConfig:
         metavar="auto|N",
         number="{}",
         rendering=True,
-        read_by={"mode": ("bands",), "warp": ("coordinates", "backward"), "loop": ("flow",)},
+        read_by={"mode": ("bands",), "warp": ("inverse", "coordinates", "backward"), "loop": ("flow",)},
     )
 
 
@@ -243,14 +243,19 @@ class RenderConfig:
         "flow",
         "How the cycle closes: joint splatting, there and back, or a dissolve from its end to its start.",
     )
-    warp: Literal["coordinates", "splat", "rgb", "backward"] = setting(
-        "coordinates",
-        "Splat where pixels come from and sample sharply there; or the paper's band splat and its ablations.",
+    warp: Literal["inverse", "coordinates", "splat", "rgb", "backward"] = setting(
+        "inverse",
+        "Undo the flow's steps or splat where pixels come from, and sample sharply there; or the paper's splat and "
+        "its ablations.",
     )
     blend: Literal["contrast", "linear"] = setting(
         "contrast",
         "Keep the contrast of both directions, or average them (paper).",
-        read_by={"mode": ("bands",), "warp": ("coordinates", "splat", "backward"), "loop": ("flow", "crossfade")},
+        read_by={
+            "mode": ("bands",),
+            "warp": ("inverse", "coordinates", "splat", "backward"),
+            "loop": ("flow", "crossfade"),
+        },
     )
     fill: Literal["smooth", "paper"] = setting(
         "smooth",

@@ -177,13 +177,38 @@ class Scene:
 
 
 @dataclass(frozen=True)
+class RenderPart:
+    """One part of a frame: where its pixels come from, and how much of it is seen.
+
+    `origins` float32 [2, 2, h, w] and `phase` are those of `ops.joint_sample`. `gains` float32 [levels, h3, w3],
+    interpolated, are what each level's samples are multiplied by; None for 1 at the finest level and 0 at the others.
+    `weight` float32 [h4, w4], interpolated, is how far the part is seen; None for 1. `regions` are uint8 [H_k, W_k],
+    one per level: pixels with 0 are not computed and are 0.
+    """
+
+    origins: Tensor
+    phase: float
+    regions: tuple[Tensor, ...]
+    gains: Tensor | None = None
+    weight: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Warped:
+    """A warped picture before its pixels are computed: what `ops.render` makes it from."""
+
+    levels: tuple[Tensor, ...]
+    parts: tuple[RenderPart, ...]
+
+
+@dataclass(frozen=True)
 class LayerFrame:
     """The moving layer in one frame, and what it is composited with (Eq. 4).
 
-    `warped` and `unwarped` float32 [3, H, W] in about [0, 1] are the layer as it is in this frame and as it would be
-    had nothing moved; `static` uint8 [H, W, 3] is the picture that static pixels are copied from.
+    `warped` and `unwarped` float32 [3, H, W] in about [0, 1] are the layer as it is in this frame, computed or not yet,
+    and as it would be had nothing moved; `static` uint8 [H, W, 3] is the picture that static pixels are copied from.
     """
 
-    warped: Tensor
+    warped: Tensor | Warped
     unwarped: Tensor
     static: Tensor

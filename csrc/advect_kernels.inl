@@ -14,24 +14,26 @@ inline void split(float at, float last, std::int32_t* before, float* part) {
 }
 
 inline void advect_row(const AdvectParams& p, Index y) {
-  const Index plane = p.height * p.width;
-  const float right = static_cast<float>(p.width - 1), bottom = static_cast<float>(p.height - 1);
-  const std::int32_t width = static_cast<std::int32_t>(p.width);
+  const Index plane = p.height * p.width, field = p.grid_height * p.grid_width;
+  const float right = static_cast<float>(p.grid_width - 1), bottom = static_cast<float>(p.grid_height - 1);
+  const float line = static_cast<float>(p.top + y);
+  const std::int32_t width = static_cast<std::int32_t>(p.grid_width);
   for (Index start = 0; start < p.width; start += RUN) {
     const int n = static_cast<int>(p.width - start < RUN ? p.width - start : RUN);
     const float *dx = p.displacement + y * p.width + start, *dy = dx + plane;
+    const float first = static_cast<float>(p.left + start);
     std::int32_t above[RUN], below[RUN], step[RUN];
     float across[RUN], down[RUN];
     for (int i = 0; i < n; ++i) {
       std::int32_t x, row;
-      split(static_cast<float>(start + i) + dx[i], right, &x, &across[i]);
-      split(static_cast<float>(y) + dy[i], bottom, &row, &down[i]);
+      split((first + static_cast<float>(i)) + dx[i], right, &x, &across[i]);
+      split(line + dy[i], bottom, &row, &down[i]);
       above[i] = row * width + x;
       below[i] = above[i] + (down[i] > 0.0f ? width : 0);
       step[i] = across[i] > 0.0f ? 1 : 0;
     }
     for (int c = 0; c < 2; ++c) {
-      const float* v = p.velocity + c * plane;
+      const float* v = p.velocity + c * field;
       const float* from = p.displacement + c * plane + y * p.width + start;
       float* out = p.out + c * plane + y * p.width + start;
       for (int i = 0; i < n; ++i) {

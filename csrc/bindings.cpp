@@ -7,12 +7,16 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "advect.h"
 #include "composite.h"
 #include "device.h"
 #include "joint_sample.h"
 #include "parallel.h"
+#include "render.h"
 #include "sample.h"
 #include "splat.h"
 
@@ -65,6 +69,18 @@ int simd_of(int simd) {
   return simd;
 }
 
+// Calls the operator `name` for the CPU or on a stream of a card.
+#ifdef CINEGAN_CUDA
+#define RUN_ON(name, p) cuda ? name##_cuda(p, pointer<void>(stream)) : name##_cpu(p)
+#else
+#define RUN_ON(name, p)                                                          \
+  do {                                                                           \
+    (void)stream;                                                                \
+    if (cuda) throw std::runtime_error("cinegan_cli._C was built without CUDA"); \
+    name##_cpu(p);                                                               \
+  } while (false)
+#endif
+
 template <class T>
 struct Run {
   static void splat(const std::array<Address, 5>& a, const Sizes& sizes, const Sizes& from, const Sizes& to,
@@ -83,15 +99,7 @@ struct Run {
                               pointer<T>(a[4]),
                               threads,
                               cuda ? 0 : simd_of(simd)};
-    if (cuda) {
-#ifdef CINEGAN_CUDA
-      return splat_cuda(p, pointer<void>(stream));
-#else
-      (void)stream;
-      throw std::runtime_error("cinegan_cli._C was built without CUDA");
-#endif
-    }
-    splat_cpu(p);
+    RUN_ON(splat, p);
   }
 
   static void splat_grad(const std::array<Address, 8>& a, const Sizes& sizes, const Sizes& strides, int threads,
@@ -101,15 +109,7 @@ struct Run {
         sizes[0],         sizes[1],         sizes[2],         sizes[3],         pointer<T>(a[0]),
         pointer<T>(a[1]), pointer<T>(a[2]), pointer<T>(a[3]), pointer<T>(a[4]), strides_of(strides),
         pointer<T>(a[5]), pointer<T>(a[6]), pointer<T>(a[7]), threads,          cuda ? 0 : simd_of(simd)};
-    if (cuda) {
-#ifdef CINEGAN_CUDA
-      return splat_grad_cuda(p, pointer<void>(stream));
-#else
-      (void)stream;
-      throw std::runtime_error("cinegan_cli._C was built without CUDA");
-#endif
-    }
-    splat_grad_cpu(p);
+    RUN_ON(splat_grad, p);
   }
 
   static void sample(const std::array<Address, 3>& a, const Sizes& sizes, const Grid& grid, const Sizes& from,
@@ -121,15 +121,7 @@ struct Run {
         sizes[0],       sizes[1],         sizes[2],         sizes[3],         grid[0],
         grid[1],        pointer<T>(a[0]), strides_of(from), pointer<T>(a[1]), pointer<T>(a[2]),
         strides_of(to), kernel,           border,           threads,          cuda ? 0 : simd_of(simd)};
-    if (cuda) {
-#ifdef CINEGAN_CUDA
-      return sample_cuda(p, pointer<void>(stream));
-#else
-      (void)stream;
-      throw std::runtime_error("cinegan_cli._C was built without CUDA");
-#endif
-    }
-    sample_cpu(p);
+    RUN_ON(sample, p);
   }
 
   static void sample_grad(const std::array<Address, 5>& a, const Sizes& sizes, const Grid& grid, const Sizes& from,
@@ -154,59 +146,120 @@ struct Run {
                                    border,
                                    threads,
                                    cuda ? 0 : simd_of(simd)};
-    if (cuda) {
-#ifdef CINEGAN_CUDA
-      return sample_grad_cuda(p, pointer<void>(stream));
-#else
-      (void)stream;
-      throw std::runtime_error("cinegan_cli._C was built without CUDA");
-#endif
-    }
-    sample_grad_cpu(p);
+    RUN_ON(sample_grad, p);
   }
 };
 
 void joint_sample(const std::array<Address, 6>& a, const std::array<Index, 3>& sizes, const Grid& grid,
                   const Grid& gain, const Grid& base, const std::array<float, 2>& shares, int kernel, int border,
-                  int threads, int simd) {
+                  int threads, int simd, Address stream, bool cuda) {
   require_sizes(sizes);
   for (const Grid& coarse : {grid, gain, base}) require_sizes(coarse);
   require(sizes[1] > 0 && sizes[2] > 0 && grid[0] > 0 && grid[1] > 0, "image and grid must have at least one pixel");
   require(!a[2] || (gain[0] > 0 && gain[1] > 0), "gain must have at least one pixel");
   require(!a[3] || (base[0] > 0 && base[1] > 0), "base must have at least one pixel");
-  joint_sample_cpu({sizes[0],
-                    sizes[1],
-                    sizes[2],
-                    grid[0],
-                    grid[1],
-                    gain[0],
-                    gain[1],
-                    base[0],
-                    base[1],
-                    pointer<float>(a[0]),
-                    pointer<float>(a[1]),
-                    {shares[0], shares[1]},
-                    pointer<float>(a[2]),
-                    pointer<float>(a[3]),
-                    pointer<std::uint8_t>(a[4]),
-                    pointer<float>(a[5]),
-                    kernel,
-                    border,
-                    threads,
-                    simd_of(simd)});
+  const JointSampleParams p = {sizes[0],
+                               sizes[1],
+                               sizes[2],
+                               grid[0],
+                               grid[1],
+                               gain[0],
+                               gain[1],
+                               base[0],
+                               base[1],
+                               pointer<float>(a[0]),
+                               pointer<float>(a[1]),
+                               {shares[0], shares[1]},
+                               pointer<float>(a[2]),
+                               pointer<float>(a[3]),
+                               pointer<std::uint8_t>(a[4]),
+                               pointer<float>(a[5]),
+                               kernel,
+                               border,
+                               threads,
+                               cuda ? 0 : simd_of(simd)};
+  RUN_ON(joint_sample, p);
 }
 
-void composite(const std::array<Address, 5>& a, const Grid& sizes, int threads, int simd) {
+void composite(const std::array<Address, 5>& a, const Grid& sizes, int threads, int simd, Address stream, bool cuda) {
   require_sizes(sizes);
-  composite_cpu({sizes[0], sizes[1], pointer<std::uint8_t>(a[0]), pointer<float>(a[1]), pointer<float>(a[2]),
-                 pointer<float>(a[3]), pointer<std::uint8_t>(a[4]), threads, simd_of(simd)});
+  const CompositeParams p = {sizes[0],
+                             sizes[1],
+                             pointer<std::uint8_t>(a[0]),
+                             pointer<float>(a[1]),
+                             pointer<float>(a[2]),
+                             pointer<float>(a[3]),
+                             pointer<std::uint8_t>(a[4]),
+                             threads,
+                             cuda ? 0 : simd_of(simd)};
+  RUN_ON(composite, p);
 }
 
-void advect(const std::array<Address, 3>& a, const Grid& sizes, int threads, int simd) {
+// `corner` is the row and column of the grid of the flow at which the particles begin.
+void advect(const std::array<Address, 3>& a, const Grid& grid, const Grid& sizes, const Grid& corner, int threads,
+            int simd, Address stream, bool cuda) {
+  require_sizes(grid);
   require_sizes(sizes);
-  require(sizes[0] * sizes[1] <= std::numeric_limits<std::int32_t>::max(), "flow must have fewer than 2^31 pixels");
-  advect_cpu(
-      {sizes[0], sizes[1], pointer<float>(a[0]), pointer<float>(a[1]), pointer<float>(a[2]), threads, simd_of(simd)});
+  require(grid[0] * grid[1] <= std::numeric_limits<std::int32_t>::max(), "flow must have fewer than 2^31 pixels");
+  require(grid[0] * grid[1] > 0 || sizes[0] * sizes[1] == 0, "flow must have at least one pixel");
+  const AdvectParams p = {grid[0],
+                          grid[1],
+                          sizes[0],
+                          sizes[1],
+                          corner[0],
+                          corner[1],
+                          pointer<float>(a[0]),
+                          pointer<float>(a[1]),
+                          pointer<float>(a[2]),
+                          threads,
+                          cuda ? 0 : simd_of(simd)};
+  RUN_ON(advect, p);
+}
+
+// The pixels of one level: address, height, width, pitch.
+using Level = std::array<Index, 4>;
+// Of one part: the addresses of origins, gains, weight, and of the region of every level; the sizes of the first three;
+// the shares.
+using Part = std::tuple<std::vector<Address>, std::array<Grid, 3>, std::array<float, 2>>;
+
+// `a` holds the addresses of anchor, photo, and the bytes or without an anchor the floats that are made.
+void render(const std::vector<Level>& levels, const std::vector<Part>& parts, const std::array<Address, 3>& a,
+            int threads, int simd) {
+  require(!levels.empty(), "levels must be at least one");
+  RenderParams p = {};
+  p.anchor = pointer<float>(a[0]);
+  p.photo = pointer<std::uint8_t>(a[1]);
+  p.bytes = pointer<std::uint8_t>(a[2]);
+  p.floats = pointer<float>(a[2]);
+  p.threads = threads;
+  p.simd = simd_of(simd);
+  for (const Level& level : levels) {
+    require_sizes(Grid{level[1], level[3]});
+    require(level[1] > 0 && level[2] > 0 && level[2] <= level[3], "a level must have at least one pixel");
+    p.levels.push_back({level[1], level[2], level[3], pointer<float>(static_cast<Address>(level[0]))});
+  }
+  for (const auto& [addresses, sizes, shares] : parts) {
+    require(addresses.size() == 3 + levels.size(), "a part must have a region for every level");
+    RenderPart part = {sizes[0][0],
+                       sizes[0][1],
+                       pointer<float>(addresses[0]),
+                       shares,
+                       sizes[1][0],
+                       sizes[1][1],
+                       pointer<float>(addresses[1]),
+                       sizes[2][0],
+                       sizes[2][1],
+                       pointer<float>(addresses[2]),
+                       {}};
+    for (std::size_t i = 0; i < 3; ++i) {
+      require_sizes(sizes[i]);
+      require(!addresses[i] || sizes[i][0] * sizes[i][1] > 0, "origins, gain and weight must have at least one pixel");
+    }
+    require(addresses[0] != 0, "a part must have origins");
+    for (std::size_t k = 3; k < addresses.size(); ++k) part.regions.push_back(pointer<std::uint8_t>(addresses[k]));
+    p.parts.push_back(std::move(part));
+  }
+  render_cpu(p);
 }
 
 template <class T>
@@ -227,6 +280,7 @@ PYBIND11_MODULE(_C, m) {
   define<double>(m, "float64");
   m.def("joint_sample", &joint_sample, py::call_guard<py::gil_scoped_release>());
   m.def("composite", &composite, py::call_guard<py::gil_scoped_release>());
+  m.def("render", &render, py::call_guard<py::gil_scoped_release>());
   m.def("advect", &advect, py::call_guard<py::gil_scoped_release>());
   m.def("best_simd", &best_simd);
 #ifdef CINEGAN_CUDA

@@ -18,4 +18,9 @@ struct CompositeParams {
 
 void composite_cpu(const CompositeParams& p);
 
+#ifdef CINEGAN_CUDA
+// `stream` is a cudaStream_t of the current device.
+void composite_cuda(const CompositeParams& p, void* stream);
+#endif
+
 }  // namespace cinegan

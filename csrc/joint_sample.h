@@ -26,4 +26,9 @@ struct JointSampleParams {
 
 void joint_sample_cpu(const JointSampleParams& p);
 
+#ifdef CINEGAN_CUDA
+// `stream` is a cudaStream_t of the current device.
+void joint_sample_cuda(const JointSampleParams& p, void* stream);
+#endif
+
 }  // namespace cinegan

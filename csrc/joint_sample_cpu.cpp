@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "footing.h"
 #include "joint_sample.h"
 #include "parallel.h"
 #include "sample.h"
@@ -14,33 +15,10 @@
 namespace cinegan {
 namespace {
 
-// Where output row (or column) `at` of `size` lies on a grid of `grid`: between two of its rows, half-pixel centres,
-// clamped.
-struct Footing {
-  Index first, second;
-  float part;
-};
-
-Footing footing(Index at, Index size, Index grid) {
-  const float scale = static_cast<float>(grid) / static_cast<float>(size);
-  const float place = std::max(0.0f, (static_cast<float>(at) + 0.5f) * scale - 0.5f);
-  const Index first = std::min<Index>(static_cast<Index>(place), grid - 1);
-  return {first, std::min(first + 1, grid - 1), first == grid - 1 ? 0.0f : place - static_cast<float>(first)};
-}
-
-// The same for every output column, made once.
+// Where every output column lies on the coarse planes, made once.
 struct JointTables {
-  std::vector<std::int32_t> grid_column, gain_column, base_column;
-  std::vector<float> grid_part, gain_part, base_part;
+  Columns grid, gain, base;
 };
-
-void fill_columns(Index width, Index grid, std::vector<std::int32_t>* column, std::vector<float>* part) {
-  for (Index x = 0; x < width; ++x) {
-    const Footing at = footing(x, width, grid);
-    column->push_back(static_cast<std::int32_t>(at.first));
-    part->push_back(at.part);
-  }
-}
 
 struct Range {
   Index start, end;
@@ -72,10 +50,8 @@ struct JointScratch {
 namespace cinegan {
 
 void joint_sample_cpu(const JointSampleParams& p) {
-  JointTables tables;
-  fill_columns(p.width, p.grid_width, &tables.grid_column, &tables.grid_part);
-  if (p.gain) fill_columns(p.width, p.gain_width, &tables.gain_column, &tables.gain_part);
-  if (p.base) fill_columns(p.width, p.base_width, &tables.base_column, &tables.base_part);
+  const JointTables tables = {Columns(p.width, p.grid_width), p.gain ? Columns(p.width, p.gain_width) : Columns(),
+                              p.base ? Columns(p.width, p.base_width) : Columns()};
   const Index widest = std::max({p.grid_width, p.gain ? p.gain_width : 0, p.base ? p.base_width : 0});
   const Index row = widest + 1, size = row + 5 * p.width;
   const int threads = workers_for(p.height, p.threads);

@@ -12,8 +12,9 @@ inline void blend_rows(const float* plane, const Footing& at, Index width, float
   out[width] = out[width - 1];
 }
 
-ALWAYS_INLINE float between(const float* row, std::int32_t column, float part) {
-  return row[column] + part * (row[column + 1] - row[column]);
+ALWAYS_INLINE float between(const float* row, const Columns& columns, Index x) {
+  const float* at = row + columns.first.data()[x];
+  return at[0] + columns.part.data()[x] * (at[1] - at[0]);
 }
 
 // positions[2 * source + axis][W] and gain[W] of output row y, at columns [start, end).
@@ -29,8 +30,7 @@ inline void positions_of_row(const JointSampleParams& p, Index y, Index start, I
     float* out = s.positions + i * p.width;
     const float from = i % 2 ? static_cast<float>(y) : 0.0f, step = i % 2 ? 0.0f : 1.0f, factor = scale[i % 2];
     for (Index x = start; x < end; ++x) {
-      out[x] =
-          (from + step * static_cast<float>(x)) + factor * between(s.row, tables.grid_column[x], tables.grid_part[x]);
+      out[x] = (from + step * static_cast<float>(x)) + factor * between(s.row, tables.grid, x);
     }
   }
   if (!p.gain) {
@@ -38,7 +38,7 @@ inline void positions_of_row(const JointSampleParams& p, Index y, Index start, I
     return;
   }
   blend_rows(p.gain, footing(y, p.height, p.gain_height), p.gain_width, s.row);
-  for (Index x = start; x < end; ++x) s.gain[x] = between(s.row, tables.gain_column[x], tables.gain_part[x]);
+  for (Index x = start; x < end; ++x) s.gain[x] = between(s.row, tables.gain, x);
 }
 
 // The base of output row y, upsampled, to `out`; 0 without a base or outside the region.
@@ -51,7 +51,7 @@ inline void base_of_row(const JointSampleParams& p, Index y, const JointTables& 
       continue;
     }
     blend_rows(p.base + c * p.base_height * p.base_width, at, p.base_width, s.row);
-    for (Index x = 0; x < p.width; ++x) out[x] = between(s.row, tables.base_column[x], tables.base_part[x]);
+    for (Index x = 0; x < p.width; ++x) out[x] = between(s.row, tables.base, x);
     if (!p.region) continue;
     const std::uint8_t* region = p.region + y * p.width;
     for (Index x = 0; x < p.width; ++x) out[x] = region[x] ? out[x] : 0.0f;

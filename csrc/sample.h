@@ -153,22 +153,23 @@ HOST_DEVICE T near_position(T position, Index size, int border) {
 }
 
 // The pixel that stands for column (or row) `at`, which is at most two periods outside.
-HOST_DEVICE Index border_index(Index at, Index size, int border) {
+template <class I>
+HOST_DEVICE I border_index(I at, I size, int border) {
   if (border == CLAMP) return at < 0 ? 0 : at >= size ? size - 1 : at;
   if (size == 1) return 0;
-  const Index period = 2 * (size - 1);
-  at %= period;
-  if (at < 0) at += period;
+  const I period = 2 * (size - 1);
+  at = at < 0 ? -at : at;
+  if (at >= period) at %= period;  // divisions are slow
   return at < size ? at : period - at;
 }
 
 // The pixel at or left of a position, and the fraction beyond it. False for NaN and infinity.
-template <class T>
-HOST_DEVICE bool locate(T position, Index size, int border, Index* pixel, T* fraction) {
+template <class T, class I>
+HOST_DEVICE bool locate(T position, I size, int border, I* pixel, T* fraction) {
   if (!(position - position == T(0))) return false;
   const T at = near_position(position, size, border);
   const T whole = floor(at);
-  *pixel = static_cast<Index>(whole);
+  *pixel = static_cast<I>(whole);
   *fraction = at - whole;
   return true;
 }

@@ -79,7 +79,7 @@ def processor(process: int) -> float:
 
 
 def resident(needle: str) -> tuple[float, float]:
-    """MB that processes with `needle` in their command line hold now, and held at most."""
+    """MB that the largest process with `needle` in its command line holds now, and held at most."""
     now = most = 0.0
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
@@ -88,7 +88,7 @@ def resident(needle: str) -> tuple[float, float]:
         except OSError:
             continue
         if needle in words and kept:
-            now, most = now + int(kept["VmRSS"]) / 1e3, max(most, int(kept["VmHWM"]) / 1e3)
+            now, most = max(now, int(kept["VmRSS"]) / 1e3), max(most, int(kept["VmHWM"]) / 1e3)
     return now, most
 
 
@@ -111,9 +111,12 @@ def walk(page: Page, server: int, photo: Path, shots: Path | None) -> None:
     print(f"    frames: median {statistics.median(gaps):.0f} ms, worst {max(gaps):.0f} ms, {len(gaps)} of them")
     steps.step("saved, and its motion found", 0, steps.settled)
     page.get_by_role("button", name="Arrow", exact=False).first.click()
-    steps.step(
-        "Arrow, two drags", 3, lambda: (steps.drag((0.3, 0.3), (0.4, 0.32)), steps.drag((0.6, 0.7), (0.7, 0.68)))
-    )
+
+    def arrows() -> None:
+        steps.drag((0.3, 0.3), (0.4, 0.32))
+        steps.drag((0.6, 0.7), (0.7, 0.68))
+
+    steps.step("Arrow, two drags", 3, arrows)
     steps.step("saved, and its motion found again", 0, steps.settled)
 
     heap = page.evaluate("() => performance.memory.usedJSHeapSize / 1e6")

@@ -1,4 +1,4 @@
-"""On a machine with an NVIDIA GPU: builds the CUDA extension, checks splat and sample, and times them.
+"""On a machine with an NVIDIA GPU: builds the CUDA extension, checks the operators, and times them.
 
 python examples/bench_gpu.py [--no-build] [--repeat N]
 
@@ -99,6 +99,46 @@ def bench(name: str, run: Run, inputs: list[Tensor], touched: int, copy: float, 
         )
 
 
+def bench_frame(copy: float, repeat: int, size: int = 1024, grid: int = 512) -> None:
+    """The operators of a frame, forward only, and all of them together for 120 frames."""
+    from cinegan_cli.ops import advect, composite, joint_sample, splat
+
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(3, size, size, generator=generator).cuda()
+    flow = smooth((1, 1, grid, grid), generator)[1][0].cuda()  # [2, grid, grid]
+    origins = torch.stack([flow, -flow])
+    photo = (image.permute(1, 2, 0) * 255).byte().contiguous()
+    alpha, ones = torch.ones(size, size, device="cuda"), torch.ones(1, 1, grid, grid, device="cuda")
+    runs: dict[str, tuple[Callable[..., Tensor], int]] = {
+        "joint_sample": (lambda how: joint_sample(image, origins, 0.5, backend=how), 2 * 12 * size**2 + 16 * grid**2),
+        "advect": (lambda how: advect(flow, flow, backend=how), 24 * grid**2),
+        "composite": (lambda how: composite(photo, alpha, image, image.flip(2), backend=how), 34 * size**2),
+    }
+    for name, (run, moved) in runs.items():
+        error = float((run("native").float() - run("reference").float()).abs().max())
+        if error > (1 if name == "composite" else 1e-3):
+            raise SystemExit(f"{name}: native and reference differ by {error}")
+        ms = median_ms(lambda run=run: run("native"), repeat)
+        gbs = moved / ms / 1e6
+        where = f"{grid}x{grid}" if name == "advect" else f"3x{size}x{size}"
+        print(
+            f"| {torch.cuda.get_device_name()} | {name} | {where} | float32 | {ms:.3f} | {gbs:.0f} | "
+            f"{gbs / copy:.0%} | {error:.0e} |"
+        )
+
+    def frames() -> None:
+        field = flow
+        for t in range(120):
+            field = advect(flow / 120, field)
+            votes, count = splat(field[None], field[None], ones)
+            offsets = (votes / -count.clamp(min=1e-3))[0]
+            warped = joint_sample(image, torch.stack([offsets, -offsets]), t / 120)
+            composite(photo, alpha, warped, image)
+
+    ms = median_ms(frames, 5)
+    print(f"\n120 frames of {size}x{size} (advect, splat, joint_sample, composite): {ms:.0f} ms")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--no-build", action="store_true", help="use the extension that is there")
@@ -141,6 +181,7 @@ def main() -> None:
                     copy,
                     options.repeat,
                 )
+    bench_frame(copy, options.repeat)
 
 
 if __name__ == "__main__":

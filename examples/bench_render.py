@@ -2,17 +2,25 @@
 
 python examples/bench_render.py [--photo PHOTO --mask MASK --motion MOTION] [--quick]
 
-Peak memory is the largest resident size of the process and of the encoder beside it, sampled 20 times a second.
+CPU seconds are those of the process and its encoder. Then the same encoder takes the same frames, decoded from the loop
+that was made, by itself: the last column is the run's CPU seconds over the encoder's. Peak
+memory is the largest resident size of the process and of the encoder beside it, sampled 20 times a second.
 """
 
 import argparse
+import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
+
+from cinegan_cli.stages.video.encoders import encoder_arguments, raw_input
+from cinegan_cli.stages.video.ffmpeg import ffmpeg_executable
 
 ROOT = Path(__file__).parent
 CASES = [  # width, height, frames, limit in seconds on 2 cores (the project's aim)
@@ -39,14 +47,14 @@ def resident(pid: int) -> dict[str, int]:
     return found
 
 
-def run(command: list[str], folder: str) -> tuple[float, dict[str, int]]:
-    """Seconds from start to exit, and the peak resident bytes of each program.
+def run(command: list[str], folder: str) -> tuple[float, float, dict[str, int]]:
+    """Wall-clock and CPU seconds from start to exit, and the peak resident bytes of each program.
 
     In a folder of its own: in that of the sources Python would take those, which are not compiled after a plain
     installation.
     """
     peaks: dict[str, int] = {}
-    started = time.perf_counter()
+    before, started = cpu_of_children(), time.perf_counter()
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while process.poll() is None:
             sizes = resident(process.pid)
@@ -57,7 +65,26 @@ def run(command: list[str], folder: str) -> tuple[float, dict[str, int]]:
         took = time.perf_counter() - started
         if process.returncode:
             raise SystemExit(process.stderr.read().decode())
-    return took, peaks
+    return took, cpu_of_children() - before, peaks
+
+
+def cpu_of_children() -> float:
+    """CPU seconds of all processes that have ended and were waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def encode(loop: str, size: tuple[int, int], frames: int, folder: str) -> float:
+    """CPU seconds of the encoder for the frames of `loop`, which are decoded before."""
+    ffmpeg, raw, rate = ffmpeg_executable(), f"{folder}/frames.raw", Fraction(30)
+    quiet = [ffmpeg, "-loglevel", "error", "-y"]
+    subprocess.run([*quiet, "-i", loop, "-pix_fmt", "rgb24", "-f", "rawvideo", raw], check=True)
+    before = cpu_of_children()
+    with open(raw, "rb") as file:
+        arguments = [*raw_input(size, rate), *encoder_arguments("h264", 80, frames), f"{folder}/again.mp4"]
+        subprocess.run([*quiet, *arguments], stdin=file, check=True)
+    os.unlink(raw)
+    return cpu_of_children() - before
 
 
 def main() -> None:
@@ -69,16 +96,18 @@ def main() -> None:
     arguments = parser.parse_args()
     picture = cv2.imread(str(arguments.photo))
     extra = [f"--{name}={value.resolve()}" for name in ("mask", "motion") if (value := getattr(arguments, name))]
-    print("| size | frames | seconds | aim | frames/s | peak memory |\n|---|---|---|---|---|---|")
+    print("| size | frames | seconds | aim | frames/s | peak memory | CPU s | encoder | ratio |\n" + "|---" * 9 + "|")
     with tempfile.TemporaryDirectory() as folder:
         for width, height, frames, limit in CASES[: 1 if arguments.quick else None]:
             photo = Path(folder) / "photo.png"
             cv2.imwrite(str(photo), cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC))
             command = [sys.executable, "-m", "cinegan_cli", "animate", str(photo), "--out", f"{folder}/loop.mp4"]
-            took, peaks = run([*command, "--overwrite", "--seconds", str(frames / 30), *extra], folder)
+            took, cpu, peaks = run([*command, "--overwrite", "--seconds", str(frames / 30), *extra], folder)
             memory = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in sorted(peaks.items()) if size > 2**24)
             aim = f"≤ {limit}" if limit else ""
-            print(f"| {width}x{height} | {frames} | {took:.1f} | {aim} | {frames / took:.1f} | {memory} |", flush=True)
+            alone = encode(f"{folder}/loop.mp4", (width, height), frames, folder)
+            row = f"| {width}x{height} | {frames} | {took:.1f} | {aim} | {frames / took:.1f} | {memory} "
+            print(f"{row}| {cpu:.2f} | {alone:.2f} | {cpu / alone:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument("--max-side", type=int, default=3840)
-    parser.add_argument("--warp", default="coordinates")
+    parser.add_argument("--warp", default="inverse")
     parser.add_argument("--blend", default="contrast")
     parser.add_argument("--backbone", action="append")
     for option in LANDSCAPE:

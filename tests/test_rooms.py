@@ -16,7 +16,7 @@ LAYERS = (
     {"__main__"},
     {"cli"},
     {"editor"},
-    {"evaluate", "doctor", "batch"},
+    {"evaluate", "doctor", "batch", "cluster"},
     {"pipeline", "training.tasks"},
     {"training"},
     {"training.data"},
@@ -37,7 +37,20 @@ LAYERS = (
 )
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 # Light; may be imported by all, and import one another. "stages" is only their folder.
-SHARED = {"", "config", "sections", "errors", "types", "files", "photos", "claims", "stages", "values", "charts"}
+SHARED = {
+    "",
+    "config",
+    "sections",
+    "errors",
+    "types",
+    "files",
+    "photos",
+    "claims",
+    "interrupts",
+    "values",
+    "charts",
+    "stages",
+}
 # Inner files that stand apart from their room's face: what `--help` needs without torch, and the systems' protocol.
 PUBLIC = {"training.settings", "training.deeplandscape_settings", "evaluate.settings", "systems.base"}
 # Rooms every module of which is public.

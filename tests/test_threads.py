@@ -39,7 +39,7 @@ def digest(threads: int, config: RenderConfig) -> str:
 
 @pytest.mark.parametrize(
     ("warp", "blend"),
-    [*product(("coordinates", "splat", "backward"), ("contrast", "linear")), ("rgb", "contrast")],
+    [*product(("inverse", "coordinates", "splat", "backward"), ("contrast", "linear")), ("rgb", "contrast")],
 )
 def test_frames(warp: str, blend: str) -> None:
     config = RenderConfig(seconds=0.4, fps=10.0, warp=warp, blend=blend)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import click
 
 from cinegan_cli.claims import claimed
 from cinegan_cli.cli.batch import animate_many, is_batch, require_folder
+from cinegan_cli.cli.cluster import animate_elsewhere, is_elsewhere
 from cinegan_cli.cli.options import Printer, config_options, given, output_options, preview_option
 from cinegan_cli.cli.pipes import leaves_sidecar, name_of_piped, through_stdout
 from cinegan_cli.cli.projects import animate_project, is_project
@@ -23,6 +24,7 @@ from cinegan_cli.config import (
     VideoConfig,
     WeatherConfig,
 )
+from cinegan_cli.errors import UsageError
 
 SECTIONS = (PhotoConfig, InversionConfig, MaskConfig, MotionConfig, WeatherConfig, RenderConfig, VideoConfig, RunConfig)
 
@@ -37,6 +39,7 @@ SECTIONS = (PhotoConfig, InversionConfig, MaskConfig, MotionConfig, WeatherConfi
     help="Settings saved beside an earlier loop; options win.",
 )
 @click.option("--sidecar/--no-sidecar", default=True, help="Save the settings beside the output, for --from.")
+@click.option("--cluster", metavar="local|auto|ray://HOST:PORT", help="Hand the photos out to the workers of Ray.")
 @preview_option
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
 @output_options
@@ -44,6 +47,7 @@ def animate(
     photos: tuple[Path, ...],
     settings_file: Path | None,
     sidecar: bool,
+    cluster: str | None,
     preview: bool,
     dry_run: bool,
     quiet: bool,
@@ -56,11 +60,20 @@ def animate(
     For many photos, --out is a folder too, or a pattern such as loops/*.webm; finished loops are skipped, and
     NAME_mask.png, NAME_freeze.png and NAME_motion.npy beside a photo go with it. `-` is a photo from stdin, `--out -` a
     loop to stdout. A project of `cinegan edit` (a folder or a .cinegan file) is rendered as its editor exports it.
+    Photos and outputs may be URLs, such as s3://bucket/photos; with --cluster many machines share the work.
     """
     typed = given(options)
     printer = Printer(quiet, as_json)
+    elsewhere = is_elsewhere(cluster, photos, typed.get("out"))
     if is_project(photos):
+        if elsewhere:
+            raise UsageError(f"{photos[0]}: a project is one loop, made here; leave out --cluster, and name a file")
         animate_project(photos[0], typed, settings_file, printer, preview=preview, dry_run=dry_run)
+        return
+    if elsewhere:
+        animate_elsewhere(
+            photos, typed, settings_file, printer, cluster=cluster, preview=preview, sidecar=sidecar, dry_run=dry_run
+        )
         return
     require_folder(photos, typed.get("out"))
     name_of_piped(photos[0] if photos else None, typed)

@@ -16,6 +16,7 @@ from cinegan_cli.config import Config
 from cinegan_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from cinegan_cli.batch import Plan
     from cinegan_cli.session import Session
 
 STDOUT = ("-", "/dev/stdout")
@@ -76,15 +77,10 @@ def run_many(
     The outputs of a photo lie where `config.video.out` says (see `batch.place`), each followed by what is `also` made
     with it. Companions named in `without` are not used. Raises what `plan_batch` and `run_batch` do.
     """
-    from cinegan_cli.batch import config_for, place, plan_batch, run_batch
+    from cinegan_cli.batch import config_for, run_batch
     from cinegan_cli.session import Session
 
-    def places(stem: Path) -> tuple[Path, ...]:
-        mains = [place(out, stem, ending) for out in config.video.out]
-        return tuple(path for main in mains for path in ([main] if also is None else [main, also(main)]))
-
-    masks = [mask for mask in (config.mask.mask, config.mask.freeze) if isinstance(mask, Path)]
-    plan = plan_batch(paths, places, apart=masks, made=outputs_of_sidecars)
+    plan = plan_many(paths, config, ending, also)
     collecting = replace(printer, collected=[])
     session = Session(config.run)
     try:
@@ -97,6 +93,18 @@ def run_many(
         )
     finally:
         collecting.finish()
+
+
+def plan_many(paths: Sequence[Path], config: Config, ending: str, also: Callable[[Path], Path] | None = None) -> Plan:
+    """The jobs of `run_many`."""
+    from cinegan_cli.batch import place, plan_batch
+
+    def places(stem: Path) -> tuple[Path, ...]:
+        mains = [place(out, stem, ending) for out in config.video.out]
+        return tuple(path for main in mains for path in ([main] if also is None else [main, also(main)]))
+
+    masks = [mask for mask in (config.mask.mask, config.mask.freeze) if isinstance(mask, Path)]
+    return plan_batch(paths, places, apart=masks, made=outputs_of_sidecars)
 
 
 def outputs_of_sidecars(files: Iterable[Path]) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -78,6 +79,7 @@ def main() -> NoReturn:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # this process is ours: libraries' remarks on odd files are not for users
     logging.getLogger("PIL").addHandler(logging.NullHandler())
+    gc.set_threshold(50_000)  # by default a tenth of the time until the first frame goes into looking through imports
     sys.exit(run(sys.argv[1:]))
 
 

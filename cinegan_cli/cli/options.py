@@ -116,8 +116,11 @@ class Printer:
             click.echo(f"note: {text}", err=True)
 
     @contextmanager
-    def progress(self) -> Iterator[Progress]:
-        """A bar with frames/s and time left on stderr; nothing when quiet or when stderr is no terminal."""
+    def progress(self, unit: str = "frames/s", every: float = 1) -> Iterator[Progress]:
+        """A bar with frames/s and time left on stderr; nothing when quiet or when stderr is no terminal.
+
+        The speed is of `every` seconds, and may have another `unit`.
+        """
         if self.quiet or sys.stderr is None or not sys.stderr.isatty():  # None where it is closed
             yield lambda what, done, total: None
             return
@@ -136,7 +139,7 @@ class Printer:
 
             def report(what: str, done: int, total: int) -> None:
                 speed = bar.tasks[task].speed
-                rate = f"{speed:.1f} frames/s" if speed and total else ""
+                rate = f"{speed * every:.1f} {unit}" if speed and total else ""
                 bar.update(task, description=what, completed=done, total=total or None, rate=rate)
 
             yield report

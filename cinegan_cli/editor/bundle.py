@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +33,17 @@ LARGEST_MASK = LARGEST_MOTION = 64 * 2**20
 LIMITS = {FILE: LARGEST_JSON, MASK: LARGEST_MASK, FREEZE: LARGEST_MASK, MOTION: LARGEST_MOTION}
 ZIP_HEAD = b"PK\x03\x04"
 CHUNK = 2**20
+DAMAGED = (  # what `zipfile` and what it unpacks with raise on zips that were cut, changed or locked
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OSError,
+)
 
 
 def pack(project: Project) -> bytes:
@@ -50,7 +64,7 @@ def unpack(source: Path, folder: Path) -> Project:
             for entry in _checked(bundle, source.name):
                 with bundle.open(entry) as file:
                     save_file(folder / entry.filename, _bounded(file, entry, source.name))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+    except DAMAGED as error:
         raise InputError(f"{source.name}: the project is damaged: {error}; save or copy it again") from error
     return read_project(folder)
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cinegan_cli.batch import WAYS_TO_MOVE
 from cinegan_cli.config import PRESETS, PREVIEW, Config, settings
@@ -28,7 +28,7 @@ LARGEST_JSON = 4 * 2**20  # bytes
 MOST_MARKS = 1000  # arrows, anchors or kinds
 LONGEST_TITLE = 120
 LANDSCAPE = "deeplandscape"  # the system of winds and lights
-SYSTEM = "pyramid"  # unless a project says otherwise: what the editor shows is then what is rendered
+SYSTEM: Final = "pyramid"  # unless a project says otherwise: what the editor shows is then what is rendered
 EDITABLE = (  # settings that a project may hold; none of them names a file
     *("max_side", "aspect", "fit", "background", "backbone", "move", "direction", "speed", "water", "cycles"),
     *("wind", "wind_set", "light", "light_cycle", "seconds", "fps", "loop", "warp", "blend", "fill"),
@@ -235,7 +235,7 @@ def save_file(path: Path, data: bytes) -> None:
 def _is_read(name: str, options: Mapping[str, Any]) -> bool:
     """Whether a run with these options would read that one, as far as they tell."""
     extra = {f.name: f.metadata for f, _ in settings()}[name]
-    facts = {fact: {str(options.get(fact, default))} for fact, default in (("warp", "coordinates"), ("loop", "flow"))}
+    facts = {fact: {str(options.get(fact, default))} for fact, default in (("warp", "inverse"), ("loop", "flow"))}
     facts["mode"] = {"bands"}
     facts["system"] = {str(options["backbone"])} - {"auto"}
     facts["output"] = {Path(out).suffix.lower() for out in options.get("out", ())}

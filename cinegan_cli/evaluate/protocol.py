@@ -132,10 +132,10 @@ def loop_figures(report: LoopReport, *, loops: bool) -> dict[str, float | None]:
 def hole_rate(motion: Motion, moving: NDArray[np.bool_], config: Config) -> float:
     """Share of the moving area that no vote of the splat reaches, before it is filled, at the size of the motion grid.
 
-    Mean over three moments of the cycle. A joint splat has holes where both directions miss; the default splats each
-    direction by itself and fills each by itself, so there its share counts by weight. A backward warp has none.
+    Mean over three moments of the cycle. A joint splat has holes where both directions miss; `coordinates` splats each
+    direction by itself and fills each by itself, so there its share counts by weight. What is traced back has none.
     """
-    if config.render.warp == "backward":
+    if config.render.warp in ("inverse", "backward"):
         return 0.0
     h, w = motion.velocity.shape[1:]
     inside = torch.from_numpy(cv2.resize(moving.astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST)).bool()

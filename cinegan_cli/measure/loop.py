@@ -178,9 +178,10 @@ class LoopMeter:
         for progress in self._progress:
             progress.add(grey)
         if self._photo is not None and self._still is not None:
-            off = cv2.absdiff(frame, self._photo) * self._still[:, :, None]
-            self._worst = max(self._worst, int(off.max()))
-            self._squares += float(cv2.norm(off, cv2.NORM_L2SQR))
+            worst = int(cv2.norm(frame, self._photo, cv2.NORM_INF, self._still))
+            self._worst = max(self._worst, worst)
+            if worst:
+                self._squares += float(cv2.norm(frame, self._photo, cv2.NORM_L2SQR, self._still))
 
     def _difference(self, one: Frame, other: Frame) -> float:
         return sum(cv2.mean(cv2.absdiff(one, other), mask=self._moving)[:3]) / 3

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from cinegan_cli.errors import InputError, OutputError, UsageError
+from cinegan_cli.interrupts import surely
 from cinegan_cli.models.bundle import Bundle, config_in, kind_of, write_bundle
 from cinegan_cli.models.deeplandscape import DeepLandscapeSet, mean_w_of
 from cinegan_cli.models.formats.deeplandscape import DEEPLANDSCAPE, require_fitting
@@ -24,7 +26,7 @@ from cinegan_cli.models.store import (
     all_tensors,
     model_path,
     open_bundle,
-    record,
+    put_in_place,
     sha256_of,
     verify,
 )
@@ -152,9 +154,11 @@ def _replaced(tensors: Mapping[str, Tensor], prefix: str, state: Mapping[str, Te
 
 
 def _install(path: Path, bundle: Bundle) -> Models:
+    made = path.with_name(f".{path.name}.new")
     try:
-        write_bundle(path, bundle)
-        record(path)
+        with surely(partial(made.unlink, missing_ok=True)):
+            write_bundle(made, bundle)
+            put_in_place(made, path)
     except (OSError, OutputError) as error:
         what = (
             str(error).rpartition(";")[0] if isinstance(error, OutputError) else f"{path}: cannot be written: {error}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cinegan_cli.errors import ModelMissingError, UsageError
 from cinegan_cli.models.registry import REGISTRY
-from cinegan_cli.models.store import Models, model_path, open_bundle, record, require_sha256, verify_bundle
+from cinegan_cli.models.store import Models, model_path, open_bundle, put_in_place, require_sha256, verify_bundle
 from cinegan_cli.types import Progress
 
 
@@ -37,6 +37,5 @@ def pull_set(source: str, name: str | None, *, sha256: str | None, offline: bool
     fetched = target.with_name(target.name + ".pulled")
     download(url, fetched, sha256=wanted, progress=progress)
     verify_bundle(fetched)
-    fetched.replace(target)
-    record(target)
+    put_in_place(fetched, target)
     return open_bundle(target)

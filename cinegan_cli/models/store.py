@@ -18,6 +18,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from cinegan_cli.errors import CineganError, InputError, ModelMissingError, UsageError
+from cinegan_cli.files import replacing
+from cinegan_cli.interrupts import signals_held
 from cinegan_cli.models.bundle import header_of, unpack
 from cinegan_cli.models.formats.deeplandscape import DEEPLANDSCAPE, require_fitting
 from cinegan_cli.models.networks import Kind, filled
@@ -291,9 +293,18 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def record(path: Path) -> None:
-    """Write a bundle's checksum beside it, for `verify`."""
-    path.with_suffix(".sha256").write_text(f"{sha256_of(path)}  {path.name}\n")
+def put_in_place(made: Path, path: Path) -> None:
+    """Move a bundle to `path`, with its checksum beside it for `verify`. On a full disk nothing changes.
+
+    A process killed in the midst leaves the old set, or the new one without checksum, but never one beside the
+    checksum of another.
+    """
+    checksum = path.with_suffix(".sha256")
+    with replacing(checksum) as part:
+        part.write_text(f"{sha256_of(made)}  {path.name}\n")
+        with signals_held():
+            checksum.unlink(missing_ok=True)
+            made.replace(path)
 
 
 def require_sha256(text: str) -> None:

@@ -4,6 +4,7 @@ from cinegan_cli.ops._native import BackendInfo, backend_info
 from cinegan_cli.ops.advect import advect
 from cinegan_cli.ops.composite import composite
 from cinegan_cli.ops.joint_sample import joint_sample
+from cinegan_cli.ops.render import anchor_of, interleaved, render
 from cinegan_cli.ops.sample import sample
 from cinegan_cli.ops.splat import splat
 from cinegan_cli.ops.threads import one_thread, side_by_side
@@ -12,10 +13,13 @@ from cinegan_cli.ops.total import total
 __all__ = [
     "BackendInfo",
     "advect",
+    "anchor_of",
     "backend_info",
     "composite",
+    "interleaved",
     "joint_sample",
     "one_thread",
+    "render",
     "sample",
     "side_by_side",
     "splat",

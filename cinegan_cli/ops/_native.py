@@ -179,8 +179,13 @@ def best_simd() -> int:
 
 def run(name: str, tensor: Tensor, *arguments: Any) -> None:
     """Calls the kernel `name` for the type and device of `tensor`: on its current stream, or on torch's CPU threads."""
+    run_plain(f"{name}_{str(tensor.dtype).removeprefix('torch.')}", tensor, *arguments)
+
+
+def run_plain(name: str, tensor: Tensor, *arguments: Any) -> None:
+    """The same for a kernel that has one type."""
     assert extension is not None
-    kernel = getattr(extension, f"{name}_{str(tensor.dtype).removeprefix('torch.')}")
+    kernel = getattr(extension, name)
     if not tensor.is_cuda:
         kernel(*arguments, torch.get_num_threads(), best_simd(), 0, False)
         return

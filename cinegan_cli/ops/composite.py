@@ -5,9 +5,8 @@
 import torch
 from torch import Tensor
 
-from cinegan_cli.ops import _native
 from cinegan_cli.ops._checks import check_device, check_tensor
-from cinegan_cli.ops._native import Backend, extension, is_plain, runs_native
+from cinegan_cli.ops._native import Backend, is_plain, run_plain, runs_native
 from cinegan_cli.ops.composite_reference import composite_reference
 
 
@@ -18,7 +17,7 @@ def composite(photo: Tensor, alpha: Tensor, warped: Tensor, unmoved: Tensor, *, 
         photo: uint8 [H, W, 3].
         alpha: float32 [H, W], the share of the change; where it is 0 the bytes of `photo` are copied.
         warped, unmoved: float32 [3, H, W], the warped picture and the same picture unwarped.
-        backend: as in `sample`. On CUDA plain PyTorch runs.
+        backend: as in `sample`.
 
     Returns:
         uint8 [H, W, 3]; halves round to even, NaN is 0. No gradients.
@@ -36,22 +35,23 @@ def composite(photo: Tensor, alpha: Tensor, warped: Tensor, unmoved: Tensor, *, 
     for name, value in (("alpha", alpha), ("warped", warped), ("unmoved", unmoved)):
         check_device(name, value, photo.device)
     tensors = photo, alpha, warped, unmoved
-    if runs_native(backend, *tensors) and not photo.is_cuda:
+    if runs_native(backend, *tensors):
         out: Tensor = (_composite_kernel if is_plain(*tensors) else _composite)(*tensors)
         return out
     return composite_reference(*tensors)
 
 
 def _composite_kernel(photo: Tensor, alpha: Tensor, warped: Tensor, unmoved: Tensor) -> Tensor:
-    assert extension is not None
     inputs = [tensor.contiguous() for tensor in (photo, alpha, warped, unmoved)]
     out = torch.empty_like(inputs[0])
     addresses = [tensor.data_ptr() for tensor in (*inputs, out)]
-    extension.composite(addresses, photo.shape[:2], torch.get_num_threads(), _native.best_simd())
+    run_plain("composite", photo, addresses, photo.shape[:2])
     return out
 
 
-_composite = torch.library.custom_op("cinegan::composite", mutates_args=(), device_types="cpu")(_composite_kernel)
+_composite = torch.library.custom_op("cinegan::composite", mutates_args=(), device_types=("cpu", "cuda"))(
+    _composite_kernel
+)
 
 
 @_composite.register_fake

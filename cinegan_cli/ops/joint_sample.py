@@ -7,9 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from cinegan_cli.ops import _native
 from cinegan_cli.ops._checks import check_choice, check_device, check_tensor
-from cinegan_cli.ops._native import Backend, extension, is_plain, runs_native
+from cinegan_cli.ops._native import Backend, is_plain, run_plain, runs_native
 from cinegan_cli.ops.joint_sample_reference import joint_sample_reference
 from cinegan_cli.ops.sample import BORDERS, KERNELS, Border, Kernel, sample
 
@@ -41,7 +40,7 @@ def joint_sample(
         gain: [h3, w3] float32, of any size, interpolated like the origins, or None for 1.
         base: [C, h2, w2] float32, upsampled like `F.interpolate(mode="bilinear", align_corners=False)`, or None for 0.
         region: [H, W] uint8; pixels with 0 are not computed and are 0. None for all.
-        kernel, border, backend: as in `sample`. On CUDA, PyTorch's interpolation and the kernel of `sample` run.
+        kernel, border, backend: as in `sample`.
 
     Returns:
         [C, H, W] float32, not clipped. No gradients. CPU results have the same bits for any number of threads.
@@ -54,13 +53,12 @@ def joint_sample(
     check_choice("kernel", kernel, KERNELS)
     check_choice("border", border, BORDERS)
     tensors = image, origins, gain, base, region
-    native = runs_native(backend, *tensors)
-    if native and not image.is_cuda:
+    if runs_native(backend, *tensors):
         out: Tensor = (_joint_sample_kernel if is_plain(*tensors) else _joint_sample)(
             image, origins, float(phase), gain, base, region, KERNELS.index(kernel), BORDERS.index(border)
         )
         return out
-    sampler = partial(sample, kernel=kernel, border=border, backend="auto" if native else "reference")
+    sampler = partial(sample, kernel=kernel, border=border, backend="reference")
     with torch.no_grad():
         return joint_sample_reference(image, origins, float(phase), gain, base, region, sampler)
 
@@ -101,12 +99,13 @@ def _joint_sample_kernel(
     kernel: int,
     border: int,
 ) -> Tensor:
-    assert extension is not None
     tensors = [None if t is None else t.contiguous() for t in (image, origins, gain, base, region)]
     out = torch.empty_like(image, memory_format=torch.contiguous_format)
     gain_size = (0, 0) if gain is None else gain.shape
     base_size = (0, 0) if base is None else base.shape[1:]
-    extension.joint_sample(
+    run_plain(
+        "joint_sample",
+        image,
         [*map(_address, tensors), _address(out)],
         image.shape,
         origins.shape[2:],
@@ -115,13 +114,11 @@ def _joint_sample_kernel(
         (1 - phase, phase),
         kernel,
         border,
-        torch.get_num_threads(),
-        _native.best_simd(),
     )
     return out
 
 
-_joint_sample = torch.library.custom_op("cinegan::joint_sample", mutates_args=(), device_types="cpu")(
+_joint_sample = torch.library.custom_op("cinegan::joint_sample", mutates_args=(), device_types=("cpu", "cuda"))(
     _joint_sample_kernel
 )
 

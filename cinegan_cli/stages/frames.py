@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cinegan_cli import ops
-from cinegan_cli.types import LayerFrame, Mask
+from cinegan_cli.types import LayerFrame, Mask, Warped
 
 MATTE_REACH = 2  # px around a pixel in which the mask's largest value counts as "all of it moves"
 
@@ -30,5 +33,51 @@ def composite(layers: Iterable[LayerFrame], coverage: Tensor) -> Iterator[Tensor
     mixes both, it moves only the moving part and leaves the rest in place, and frame 0 is the photo whatever S is.
     Pixels with S = 0 are copied.
     """
+    last: LayerFrame | None = None
     for layer in layers:
-        yield ops.composite(layer.static, coverage, layer.warped, layer.unwarped)
+        if isinstance(layer.warped, Warped):
+            if last is None or layer.static is not last.static or layer.unwarped is not last.unwarped:
+                anchor = ops.anchor_of(layer.static, coverage, layer.unwarped)
+            yield ops.render(layer.warped.levels, layer.warped.parts, photo=layer.static, anchor=anchor)
+        else:
+            yield ops.composite(layer.static, coverage, layer.warped, layer.unwarped)
+        last = layer
+
+
+class _Download:
+    """Page-locked memory that one frame at a time is copied to by the card itself, while the host does other work."""
+
+    def __init__(self, frame: Tensor) -> None:
+        self._memory = torch.empty(frame.shape, dtype=frame.dtype, pin_memory=True)
+        self._done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+
+    def start(self, frame: Tensor) -> None:
+        self._memory.copy_(frame, non_blocking=True)
+        self._done.record()
+
+    def finish(self) -> NDArray[np.uint8]:
+        """The frame, for the caller to keep."""
+        self._done.synchronize()
+        return self._memory.numpy().copy()
+
+
+def on_host(frames: Iterable[Tensor]) -> Iterator[NDArray[np.uint8]]:
+    """Yield the same frames as arrays.
+
+    A frame on a card is handed out when the next one has been asked of it: the card computes that while this one is
+    copied and used. Two buffers take turns.
+    """
+    buffers: list[_Download] = []
+    started = 0
+    for frame in frames:
+        if not frame.is_cuda:
+            yield frame.numpy()
+            continue
+        if len(buffers) < 2:
+            buffers.append(_Download(frame))
+        buffers[started % 2].start(frame)
+        started += 1
+        if started > 1:
+            yield buffers[started % 2].finish()
+    if started:
+        yield buffers[(started - 1) % 2].finish()

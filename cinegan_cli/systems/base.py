@@ -16,7 +16,7 @@ from cinegan_cli.config import Config, StyleConfig
 from cinegan_cli.session import Session
 from cinegan_cli.stages.bands import dequantise, moving_layer, texture_kept
 from cinegan_cli.stages.look import Cycle, KeyLayers
-from cinegan_cli.stages.warp import warped_frames
+from cinegan_cli.stages.warp import warps
 from cinegan_cli.types import Analysis, Bands, KeyPicture, LayerFrame, Mask, Photo, Scene
 
 
@@ -86,7 +86,7 @@ def banded_layer(scene: Scene, coverage: Tensor, config: Config, make_bands: Mak
         keys = tuple(_key_layers(scene, look, coverage, make_bands) for look in scene.looks)
         cycle = Cycle(keys, config.render.frames)
         picture, bands = cycle.moving(0)
-        warped = warped_frames(picture, bands, scene.motion, region, config.render, changing=cycle.moving)
+        warped = warps(picture, bands, scene.motion, region, config.render, changing=cycle.moving)
         for frame, moved in enumerate(warped):
             yield LayerFrame(moved, cycle.layer(frame), cycle.static(frame))
         return
@@ -94,7 +94,7 @@ def banded_layer(scene: Scene, coverage: Tensor, config: Config, make_bands: Mak
     static, motion = scene.photo.pixels_u8, scene.motion
     del scene  # its pictures, which the frames do not need
     kept = texture_kept(picture, layer, region)
-    for moved in warped_frames(picture, bands, motion, region, config.render, kept=kept):
+    for moved in warps(picture, bands, motion, region, config.render, kept=kept):
         yield LayerFrame(moved, layer, static)
 
 

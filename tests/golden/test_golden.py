@@ -22,9 +22,10 @@ FRAMES = 4
 TOLERANCE = 1
 RUNS = {
     "default": {},
+    "coordinates": {"warp": "coordinates"},
     "paper": {"warp": "splat", "blend": "linear", "fill": "paper"},
-    "crossfade": {"loop": "crossfade"},
-    "pingpong": {"loop": "pingpong"},
+    "crossfade": {"loop": "crossfade", "warp": "coordinates"},
+    "pingpong": {"loop": "pingpong", "warp": "coordinates"},
 }
 
 

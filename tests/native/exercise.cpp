@@ -20,6 +20,7 @@
 #include "composite.h"
 #include "joint_sample.h"
 #include "parallel.h"
+#include "render.h"
 #include "sample.h"
 #include "splat.h"
 
@@ -223,13 +224,37 @@ void exercise_joint_sample(const Shape& s, double reach) {
   }
 }
 
+// Two levels and two parts, the second one plain, over a photo and to floats.
+void exercise_render(const Shape& s, double reach) {
+  const Index h = s.h / 2 + 1, w = s.w / 3 + 1, below_h = (s.h + 1) / 2, below_w = (s.w + 1) / 2, pitch = s.w + 4;
+  const Array<float> fine = wild<float>(4 * s.h * pitch, 1), coarse = wild<float>(4 * below_h * below_w, 1);
+  const Array<float> origins = wild<float>(4 * h * w, reach), gains = wild<float>(2 * 3 * 5, 1);
+  const Array<float> weight = wild<float>(7 * 2, 1), anchor = wild<float>(4 * s.h * s.w, 255);
+  const Array<std::uint8_t> photo = bytes(3 * s.h * s.w, 256), region = bytes(s.h * s.w, 2);
+  const Array<std::uint8_t> below = bytes(below_h * below_w, 2);
+  const std::vector<cinegan::RenderLevel> levels = {{below_h, below_w, below_w, coarse.get()},
+                                                    {s.h, s.w, pitch, fine.get()}};
+  const cinegan::RenderPart graded = {
+      h, w, origins.get(), {0.7f, 0.3f}, 3, 5, gains.get(), 7, 2, weight.get(), {below.get(), region.get()}};
+  const cinegan::RenderPart plain = {
+      h, w, origins.get(), {1, 0}, 0, 0, nullptr, 0, 0, nullptr, {below.get(), region.get()}};
+  for_any_threads<std::vector<Array<std::uint8_t>>>("render", [&](int threads, int simd) {
+    std::vector<Array<std::uint8_t>> out;
+    out.emplace_back(3 * s.h * s.w);
+    const Array<float> floats(3 * s.h * s.w);
+    cinegan::render_cpu({levels, {graded, plain}, anchor.get(), photo.get(), out[0].get(), nullptr, threads, simd});
+    cinegan::render_cpu({levels, {graded, plain}, nullptr, nullptr, nullptr, floats.get(), threads, simd});
+    return out;
+  });
+}
+
 void exercise_planes(const Shape& s, double reach) {
   const Index plane = s.h * s.w;
   const Array<float> velocity = wild<float>(2 * plane, 1), displacement = wild<float>(2 * plane, reach);
   for_any_threads<std::vector<Array<float>>>("advect", [&](int threads, int simd) {
     std::vector<Array<float>> out;
     out.emplace_back(2 * plane);
-    cinegan::advect_cpu({s.h, s.w, velocity.get(), displacement.get(), out[0].get(), threads, simd});
+    cinegan::advect_cpu({s.h, s.w, s.h, s.w, 2, -3, velocity.get(), displacement.get(), out[0].get(), threads, simd});
     return out;
   });
   const Array<std::uint8_t> photo = bytes(3 * plane, 256);
@@ -303,6 +328,7 @@ int main() {
     exercise_type<double>(reach);
     for (const Shape& s : SHAPES) {
       exercise_joint_sample(s, reach);
+      exercise_render(s, reach);
       exercise_planes(s, reach);
     }
   }

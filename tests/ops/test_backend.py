@@ -293,12 +293,18 @@ CALLS: dict[str, Callable[[Any], object]] = {
         [0] * 5, (1, 1, 2**25, 8), GRID, NONE4, NONE4, 0, 0, 1, 0, 0, False
     ),
     "sample of nothing": lambda c: c.sample_float32([0] * 3, (1, 1, 0, 8), GRID, NONE4, NONE4, 0, 0, 1, 0, 0, False),
-    "joint_sample": lambda c: c.joint_sample([0] * 6, (1, 8, 2**25), GRID, GRID, GRID, (1, 0), 0, 0, 1, 0),
-    "joint_sample base": lambda c: c.joint_sample([0] * 6, (1, 8, 8), GRID, GRID, (2**25, 8), (1, 0), 0, 0, 1, 0),
-    "composite": lambda c: c.composite([0] * 5, (2**25, 1), 1, 0),
-    "advect": lambda c: c.advect([0] * 3, (2**16, 2**16), 1, 0),
+    "joint_sample": lambda c: c.joint_sample([0] * 6, (1, 8, 2**25), GRID, GRID, GRID, (1, 0), 0, 0, 1, 0, 0, False),
+    "joint_sample base": lambda c: c.joint_sample(
+        [0] * 6, (1, 8, 8), GRID, GRID, (2**25, 8), (1, 0), 0, 0, 1, 0, 0, False
+    ),
+    "composite": lambda c: c.composite([0] * 5, (2**25, 1), 1, 0, 0, False),
+    "advect": lambda c: c.advect([0] * 3, (2**16, 2**16), GRID, (0, 0), 1, 0, 0, False),
+    "render": lambda c: c.render([(0, 8, 2**25, 2**25)], [], [0] * 3, 1, 0),
+    "render nothing": lambda c: c.render([], [], [0] * 3, 1, 0),
+    "render regions": lambda c: c.render([(0, 8, 8, 8)], [([1, 0, 0], [GRID] * 3, (1, 0))], [0] * 3, 1, 0),
+    "render part": lambda c: c.render([(0, 8, 8, 8)], [([1, 0, 0, 1], [(0, 8)] * 3, (1, 0))], [0] * 3, 1, 0),
     "strides": lambda c: c.splat_float32([0] * 5, (1, 1, 2, 2), (8, 8, 8, 8), NONE4, 1, 0, 0, False),
-    "instruction set": lambda c: c.composite([0] * 5, (0, 1), 1, 9),
+    "instruction set": lambda c: c.composite([0] * 5, (0, 1), 1, 9, 0, False),
 }
 
 

@@ -43,8 +43,8 @@ def test_native_equals_reference(device: str, generator: torch.Generator) -> Non
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_photo_bytes_where_alpha_is_0(backend: str, generator: torch.Generator) -> None:
-    photo, alpha, warped, unmoved = make_inputs(generator)
+def test_photo_bytes_where_alpha_is_0(device: str, backend: str, generator: torch.Generator) -> None:
+    photo, alpha, warped, unmoved = (value.to(device) for value in make_inputs(generator))
     out = composite(photo, alpha, warped, unmoved, backend=backend)  # type: ignore[arg-type]
     assert torch.equal(out[alpha == 0], photo[alpha == 0])
     assert (out[alpha > 0.3] != photo[alpha > 0.3]).float().mean() > 0.8
@@ -63,9 +63,10 @@ def test_layouts_and_threads(generator: torch.Generator, set_threads: Callable[[
 
 
 @needs_native
-@pytest.mark.parametrize("shape", [(0, 5), (5, 0), (1, 1)])
-def test_sizes(shape: tuple[int, int], generator: torch.Generator) -> None:
-    inputs = make_inputs(generator, *shape)
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0), (1, 1), (3, 7), (4, 130)])
+def test_sizes(device: str, shape: tuple[int, int], generator: torch.Generator) -> None:
+    """Of any rest by four, which the CUDA kernel takes at once."""
+    inputs = [value.to(device) for value in make_inputs(generator, *shape)]
     assert torch.equal(composite(*inputs, backend="native"), composite(*inputs, backend="reference"))
 
 

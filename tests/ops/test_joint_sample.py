@@ -30,6 +30,12 @@ def make_inputs(
     return image, origins, options
 
 
+def on_device(
+    device: str, image: Tensor, origins: Tensor, options: dict[str, Tensor]
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    return image.to(device), origins.to(device), {name: value.to(device) for name, value in options.items()}
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_still_is_the_image(device: str, backend: str, generator: torch.Generator) -> None:
     image, origins, _ = (make_inputs(generator)[i] for i in range(3))
@@ -82,17 +88,18 @@ def test_native_equals_reference(
 @pytest.mark.parametrize(
     ("size", "grid"), [((1, 1), (1, 1)), ((1, 9), (4, 2)), ((70, 1), (1, 1)), ((5, 7), (30, 40)), ((16, 200), (3, 5))]
 )
-def test_sizes(size: tuple[int, int], grid: tuple[int, int], generator: torch.Generator) -> None:
+def test_sizes(device: str, size: tuple[int, int], grid: tuple[int, int], generator: torch.Generator) -> None:
     """Displacements reach hundreds of pixels here; worst seen 5.4e-5."""
     image, origins, options = make_inputs(generator, size, grid)
     expected = joint_sample(image, origins, 0.6, **options, backend="reference")
-    actual = joint_sample(image, origins, 0.6, **options, backend="native")
-    torch.testing.assert_close(actual, expected, rtol=0, atol=2e-4)
+    options = {name: value.to(device) for name, value in options.items()}
+    actual = joint_sample(image.to(device), origins.to(device), 0.6, **options, backend="native")
+    torch.testing.assert_close(actual.cpu(), expected, rtol=0, atol=2e-4)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_region_0_is_0(backend: str, generator: torch.Generator) -> None:
-    image, origins, options = make_inputs(generator)
+def test_region_0_is_0(device: str, backend: str, generator: torch.Generator) -> None:
+    image, origins, options = on_device(device, *make_inputs(generator))
     out = joint_sample(image, origins, 0.4, **options, backend=backend)  # type: ignore[arg-type]
     assert not out[:, options["region"] == 0].any()
     full = joint_sample(image, origins, 0.4, gain=options["gain"], base=options["base"], backend=backend)  # type: ignore[arg-type]
@@ -100,8 +107,8 @@ def test_region_0_is_0(backend: str, generator: torch.Generator) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_source_without_share_is_not_read(backend: str, generator: torch.Generator) -> None:
-    image, origins, _ = make_inputs(generator)
+def test_a_source_without_share_is_not_read(device: str, backend: str, generator: torch.Generator) -> None:
+    image, origins, _ = on_device(device, *make_inputs(generator))
     expected = joint_sample(image, origins, 0.0, backend=backend)  # type: ignore[arg-type]
     origins[1] = math.nan
     assert torch.equal(joint_sample(image, origins, 0.0, backend=backend), expected)  # type: ignore[arg-type]
@@ -109,9 +116,9 @@ def test_a_source_without_share_is_not_read(backend: str, generator: torch.Gener
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 3e38])
-def test_bad_origins_contribute_0(backend: str, bad: float, generator: torch.Generator) -> None:
+def test_bad_origins_contribute_0(device: str, backend: str, bad: float, generator: torch.Generator) -> None:
     """Also an overflow to infinity; elsewhere nothing changes."""
-    image, origins, _ = make_inputs(generator, (16, 32), (4, 8))
+    image, origins, _ = on_device(device, *make_inputs(generator, (16, 32), (4, 8)))
     expected = joint_sample(image, origins, 0.5, backend=backend)  # type: ignore[arg-type]
     origins[0, 0, 0, 0] = bad
     out = joint_sample(image, origins, 0.5, backend=backend)  # type: ignore[arg-type]

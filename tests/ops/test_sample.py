@@ -38,6 +38,7 @@ def make_inputs(
     return torch.randn(shape, generator=generator), positions
 
 
+@pytest.mark.usefixtures("on_each_device")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_bicubic_by_hand(backend: str) -> None:
     """Catmull-Rom half-way: weights -1/16, 9/16, 9/16, -1/16."""
@@ -46,6 +47,7 @@ def test_bicubic_by_hand(backend: str) -> None:
     assert at(image, [(1.5, 2.0)], kernel="bicubic", backend=backend) == pytest.approx([expected], abs=1e-6)
 
 
+@pytest.mark.usefixtures("on_each_device")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_lanczos_by_hand(backend: str) -> None:
     """Half-way along x the taps are sinc(k / 2) sinc(k / 6), k = 1, 3, 5 on both sides, over their sum."""
@@ -82,6 +84,7 @@ def test_constants_and_lines_are_kept(backend: str, kernel: str, generator: torc
     assert (slope - inner[:, :1]).abs().max() < (1e-5 if kernel == "bicubic" else 0.025)
 
 
+@pytest.mark.usefixtures("on_each_device")
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_reflection_is_periodic(backend: str, kernel: str) -> None:
@@ -94,6 +97,7 @@ def test_reflection_is_periodic(backend: str, kernel: str) -> None:
     assert at(image, [(2.0**30, 2.0), (-(2.0**40) + 2**17, 2.0)], kernel=kernel, backend=backend) == [3.0, 3.0]
 
 
+@pytest.mark.usefixtures("on_each_device")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_clamp_repeats_the_edge(backend: str) -> None:
     image = torch.tensor([[3.0, 1.0, 4.0]]).expand(3, 3)
@@ -149,6 +153,27 @@ def test_native_equals_reference(
         leaves = [arrange(image).to(where).requires_grad_(), arrange(positions).to(where).requires_grad_()]
         out = sample(*leaves, kernel=kernel, border=border, backend=backend)  # type: ignore[arg-type]
         results.append([out.detach(), *torch.autograd.grad(out, leaves, cotangent.to(where))])
+    for want, have, tolerance in zip(*results, (1e-5, 1e-5, 1e-4), strict=True):
+        assert (have.cpu() - want).abs().max() <= tolerance * max(1.0, float(want.abs().max()))
+
+
+@needs_native
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("channels", [3, 13, 72])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_smooth_flow(device: str, kernel: str, channels: int, layout: str, generator: torch.Generator) -> None:
+    """Neighbours read side by side but for a few, as in a flow; tolerances as above."""
+    image = torch.randn(2, channels, 12, 72, generator=generator)
+    positions = grid(10, 70).repeat(2, 1, 1, 1)
+    positions += 0.4 + torch.tensor([0.03, -0.05]).view(2, 1, 1, 1) * positions[:, :1]
+    positions[0, 0, 5, 30] = math.nan
+    cotangent = torch.randn(2, channels, 10, 70, generator=generator)
+    results = []
+    for where, arrange, backend in (("cpu", LAYOUTS["contiguous"], "reference"), (device, LAYOUTS[layout], "native")):
+        leaves = [arrange(image).to(where).requires_grad_(), positions.to(where, copy=True).requires_grad_()]
+        out = sample(*leaves, kernel=kernel, backend=backend)  # type: ignore[arg-type]
+        grad = arrange(cotangent).to(where)
+        results.append([out.detach(), *torch.autograd.grad(out, leaves, grad)])
     for want, have, tolerance in zip(*results, (1e-5, 1e-5, 1e-4), strict=True):
         assert (have.cpu() - want).abs().max() <= tolerance * max(1.0, float(want.abs().max()))
 

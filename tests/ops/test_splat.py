@@ -48,6 +48,7 @@ def one_pixel(dx: float, dy: float, backend: str, size: tuple[int, int] = (3, 4)
     return numerator[0, 0], denominator[0, 0]
 
 
+@pytest.mark.usefixtures("on_each_device")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_by_hand(backend: str) -> None:
     """A quarter right, half down: votes 3/8 1/8 3/8 1/8, times weight 2, times feature 8."""
@@ -58,6 +59,7 @@ def test_by_hand(backend: str) -> None:
     torch.testing.assert_close(numerator, 8 * expected, rtol=0, atol=0)
 
 
+@pytest.mark.usefixtures("on_each_device")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_negative_targets_are_floored(backend: str) -> None:
     """(1 - 1.25, 1 - 1.5) = (-0.25, -0.5): only the corner (0, 0) is inside, with vote 0.75 * 0.5."""
@@ -67,6 +69,7 @@ def test_negative_targets_are_floored(backend: str) -> None:
     torch.testing.assert_close(denominator, expected, rtol=0, atol=0)
 
 
+@pytest.mark.usefixtures("on_each_device")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_exact_integers_hit_one_pixel(backend: str) -> None:
     _, denominator = one_pixel(2.0, -1.0, backend)
@@ -75,6 +78,7 @@ def test_exact_integers_hit_one_pixel(backend: str) -> None:
     torch.testing.assert_close(denominator, expected, rtol=0, atol=0)
 
 
+@pytest.mark.usefixtures("on_each_device")
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e30, -1e30, 2.0**31, -(2.0**63), 3.0, -2.0])
 def test_targets_outside_are_dropped(backend: str, bad: float) -> None:
@@ -90,6 +94,7 @@ def test_targets_outside_are_dropped(backend: str, bad: float) -> None:
     assert denominator.abs().sum() == 0
 
 
+@pytest.mark.usefixtures("on_each_device")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_non_finite_features_spread_to_four_pixels(backend: str) -> None:
     """Documented: a vote of 0 times infinity is NaN, at the target's corners and nowhere else."""
@@ -104,6 +109,7 @@ def test_non_finite_features_spread_to_four_pixels(backend: str) -> None:
     assert denominator.isfinite().all()
 
 
+@pytest.mark.usefixtures("on_each_device")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_many_to_one(backend: str) -> None:
     """All pixels move to (2, 1): the sums are there and nowhere else."""
@@ -141,6 +147,24 @@ def test_native_equals_reference(
     laid_out = tuple(LAYOUTS[layout](value) for value in inputs)
     actual = with_gradients(laid_out, device, cotangents, "native")  # type: ignore[arg-type]
     for have, want in zip(actual, expected, strict=True):
+        assert (have - want).abs().max() <= 2e-6 * max(1.0, float(want.abs().max()))
+
+
+@needs_native
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("channels", [3, 13, 72])
+def test_smooth_flow(device: str, layout: str, channels: int, generator: torch.Generator) -> None:
+    """Neighbours land side by side but for a few: what a GPU adds up before it adds to memory."""
+    shape = (2, channels, 10, 71)
+    features, _, weight = make_inputs(generator, shape)
+    x = torch.arange(71.0).expand(10, 71)
+    displacement = torch.stack([2.3 + 0.03 * x, 0.4 - 0.05 * x]).repeat(2, 1, 1, 1)
+    displacement[1] = -displacement[1]
+    displacement[:, :, 4, 20] = math.nan  # one that lands nowhere
+    inputs = LAYOUTS[layout](features), displacement, weight
+    cotangents = torch.randn(shape, generator=generator), torch.randn(weight.shape, generator=generator)
+    expected = with_gradients(inputs, "cpu", cotangents, "reference")
+    for have, want in zip(with_gradients(inputs, device, cotangents, "native"), expected, strict=True):
         assert (have - want).abs().max() <= 2e-6 * max(1.0, float(want.abs().max()))
 
 
@@ -243,6 +267,7 @@ def test_gradcheck_cuda(generator: torch.Generator) -> None:
     assert torch.autograd.gradcheck(lambda *args: splat(*args, backend="native"), leaves, nondet_tol=1e-12)
 
 
+@pytest.mark.usefixtures("on_each_device")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_derivative_at_a_kink(backend: str) -> None:
     """At an integer target the derivative is that of the cell to the right and below."""

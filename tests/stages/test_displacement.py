@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import islice, pairwise
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cinegan_cli.config import RenderConfig
-from cinegan_cli.stages.displacement import SNAPSHOTS, ascending, descending, displacements, dissolve, padding_for
-from cinegan_cli.types import Motion
+from cinegan_cli.ops import advect
+from cinegan_cli.stages.displacement import SNAPSHOTS, Box, ascending, descending, displacements, dissolve, padding_for
+from cinegan_cli.types import Displacement, Motion
 
 
 def constant(u: float, v: float, h: int = 6, w: int = 9) -> Motion:
@@ -63,10 +66,10 @@ def test_descending_keeps_few_fields(monkeypatch: pytest.MonkeyPatch) -> None:
         def __del__(self) -> None:
             live[0] -= 1
 
-    def counted(velocity: Tensor, displacement: Tensor) -> Tensor:
+    def counted(velocity: Tensor, displacement: Tensor, corner: tuple[int, int]) -> Tensor:
         live[0] += 1
         live[1] = max(live[1], live[0])
-        return original(velocity, displacement.as_subclass(Tensor)).as_subclass(Field)
+        return original(velocity, displacement.as_subclass(Tensor), corner=corner).as_subclass(Field)
 
     monkeypatch.setattr(ops, "advect", counted)
     for _ in descending(0.1 * wavy(4, 4), 240):
@@ -119,3 +122,39 @@ def test_shortest_loops(loop: str, frames: int) -> None:
 
 def test_pingpong_has_an_even_number_of_frames() -> None:
     assert all(RenderConfig(seconds=s / 10, fps=25.0, loop="pingpong").frames % 2 == 0 for s in range(1, 40))
+
+
+def test_inverse_fields_lead_back_to_where_particles_started() -> None:
+    """A grid point plus the inverse field is a start whose displacement leads to it; far from the border."""
+    motion = smooth(48, 64)
+    for frame in range(1, 8, 3):
+        there, back = (next(islice(_fields(motion, inverse), frame, None)) for inverse in (False, True))
+        for onward, towards in ((there.forward, back.forward), (there.backward, back.backward)):
+            rows, columns = there.pad
+            onward = onward[:, rows : rows + 48, columns : columns + 64]
+            missed = towards + _at(onward, towards)
+            assert missed[:, 8:-8, 8:-8].abs().mean() < 0.02  # bilinear reading, a step at a time
+            assert towards[:, 8:-8, 8:-8].abs().max() > 0.5
+
+
+def test_inverse_fields_of_a_box_are_those_of_the_grid() -> None:
+    motion = smooth(20, 30)
+    box = Box(3, 15, 8, 27)
+    for whole, part in zip(_fields(motion, True), _fields(motion, True, box), strict=True):
+        torch.testing.assert_close(part.forward, whole.forward[:, 3:15, 8:27], rtol=0, atol=1e-4)
+        torch.testing.assert_close(part.backward, whole.backward[:, 3:15, 8:27], rtol=0, atol=1e-4)
+
+
+def smooth(h: int, w: int) -> Motion:
+    """About 6 px a second, other every two dozen px."""
+    coarse = 6 * wavy(h // 24 + 2, w // 24 + 2)
+    return Motion(F.interpolate(coarse[None], (h, w), mode="bicubic", align_corners=True)[0], "given")
+
+
+def _fields(motion: Motion, inverse: bool, box: Box | None = None) -> Iterator[Displacement]:
+    return displacements(motion, frames=8, fps=10, inverse=inverse, box=box)
+
+
+def _at(field: Tensor, offsets: Tensor) -> Tensor:
+    """`field` [2, h, w] at every grid point plus its offset."""
+    return advect(field, offsets) - offsets

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
 import torch
 
-from cinegan_cli.stages.frames import composite, matte
+from cinegan_cli.stages import frames as frames_stage
+from cinegan_cli.stages.frames import composite, matte, on_host
 from cinegan_cli.types import LayerFrame, Mask
 from tests.scenes import noise_photo
 
@@ -38,3 +44,56 @@ def test_only_the_change_of_the_layer_is_added() -> None:
     difference = changed.int() - photo.pixels_u8.int()
     assert difference[2, 3].tolist() == [10, 10, 10]
     assert difference.abs().sum() == 30
+
+
+class OnCard:
+    """As much of a frame on a card as the way to the host looks at."""
+
+    is_cuda = True
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_frames_of_a_card_are_waited_for_one_later(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All arrive, in order; each only when the next has been started; and no buffer is filled before it was emptied."""
+    log: list[str] = []
+
+    class Download:
+        def __init__(self, _frame: Any) -> None:
+            self.held: int | None = None
+
+        def start(self, frame: OnCard) -> None:
+            assert self.held is None
+            self.held = frame.number
+            log.append(f"start {frame.number}")
+
+        def finish(self) -> np.ndarray[Any, Any]:
+            assert self.held is not None
+            log.append(f"finish {self.held}")
+            value, self.held = np.array([self.held]), None
+            return value
+
+    monkeypatch.setattr(frames_stage, "_Download", Download)
+
+    def rendered() -> Iterator[Any]:
+        yield from map(OnCard, range(count))
+
+    assert [int(frame[0]) for frame in on_host(rendered())] == list(range(count))
+    for t in range(count - 1):
+        assert log.index(f"start {t + 1}") < log.index(f"finish {t}")
+
+
+def test_frames_of_the_cpu_are_not_held_back() -> None:
+    """Nor copied."""
+    frame = torch.zeros(2, 3, 3, dtype=torch.uint8)
+    first = next(on_host(iter([frame, frame])))
+    assert np.shares_memory(first, frame.numpy())
+
+
+@pytest.mark.cuda
+def test_frames_of_a_real_card() -> None:
+    made = [torch.full((4, 5, 3), t, dtype=torch.uint8) for t in range(5)]
+    got = list(on_host(frame.cuda() for frame in made))
+    assert all(np.array_equal(a, b.numpy()) for a, b in zip(got, made, strict=True))

@@ -21,7 +21,7 @@ from cinegan_cli.stages.warp.origins import Origins, splat_origins
 from cinegan_cli.types import Bands, LayerFrame, Mask, Motion, Photo
 from tests.scenes import drift, noise_photo, upper_half
 
-WARPS = ("coordinates", "splat", "rgb", "backward")
+WARPS = ("inverse", "coordinates", "splat", "rgb", "backward")
 
 
 def loop_of(

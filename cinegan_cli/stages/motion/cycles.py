@@ -39,7 +39,7 @@ def with_cycles(motion: Motion, mask: Mask, config: Config) -> Motion:
     Raises UsageError as `parse_cycles` does.
     """
     everywhere, of_kinds = parse_cycles(config.motion.cycles)
-    short = config.render.loop == "flow" and config.render.warp in ("coordinates", "backward")
+    short = config.render.loop == "flow" and config.render.warp in ("inverse", "coordinates", "backward")
     if not short or config.inversion.mode == "deep":
         return motion
     if everywhere is None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cinegan_cli.errors import OutputError
+from cinegan_cli.interrupts import signals_held, surely
 
 if TYPE_CHECKING:
     from cinegan_cli.stages.video.outputs import Output, Written
@@ -66,12 +65,10 @@ def commit_all(outputs: Sequence[Output]) -> tuple[Written, ...]:
 def all_or_nothing() -> Iterator[Moves]:
     """What is moved inside is taken back when anything is raised there, or a signal came meanwhile."""
     moves = Moves()
-    try:
-        with _signals_held():
+    with surely(moves.close):
+        with signals_held():
             yield moves
         moves.keep()
-    finally:
-        moves.close()
 
 
 def _committed(output: Output, moves: Moves) -> Written:
@@ -82,26 +79,3 @@ def _committed(output: Output, moves: Moves) -> Written:
             f"{output.path}: cannot be put into its place: {error.strerror or error}; "
             "no output was changed; choose another place"
         ) from error
-
-
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Signals that end the program come at the end of the block. Only the main thread gets any."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before: dict[int, Callable[[int, Any], Any]] = {}
-    names = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is not known on Windows
-    for number in (int(signal.Signals[name]) for name in names if name in signal.Signals.__members__):
-        handler = signal.getsignal(number)
-        if callable(handler):  # the others are ignored, or end the process at once
-            before[number] = handler
-            signal.signal(number, lambda signum, _: came.append(signum))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    for number in came:
-        signal.raise_signal(number)

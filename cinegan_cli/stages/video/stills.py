@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cinegan_cli.errors import OutputError, UsageError
+from cinegan_cli.interrupts import surely
 from cinegan_cli.stages.video.commit import all_or_nothing
 from cinegan_cli.stages.video.names import temporary_beside
 
@@ -54,17 +55,20 @@ def write_pictures(pictures: Mapping[Path, NDArray[np.uint8]], quality: int = 95
     temporaries = {path: temporary_beside(path, "") for path in pictures}
     earlier = {path: temporary_beside(path, ".old") for path in pictures}
     path = Path()
-    try:
-        for path, pixels in pictures.items():
-            options: dict[str, Any] = {"format": "PNG", "compress_level": 3}
-            if path.suffix.lower() in (".jpg", ".jpeg"):
-                options = {"format": "JPEG", "quality": quality, "subsampling": 0 if quality >= 90 else 2}
-            Image.fromarray(pixels).save(temporaries[path], **options)
-        with all_or_nothing() as moves:
-            for path, temporary in temporaries.items():
-                moves.replace(temporary, path, earlier[path])
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}; choose another place") from error
-    finally:
+
+    def remove() -> None:
         for left in (*temporaries.values(), *earlier.values()):
             left.unlink(missing_ok=True)
+
+    try:
+        with surely(remove):
+            for path, pixels in pictures.items():
+                options: dict[str, Any] = {"format": "PNG", "compress_level": 3}
+                if path.suffix.lower() in (".jpg", ".jpeg"):
+                    options = {"format": "JPEG", "quality": quality, "subsampling": 0 if quality >= 90 else 2}
+                Image.fromarray(pixels).save(temporaries[path], **options)
+            with all_or_nothing() as moves:
+                for path, temporary in temporaries.items():
+                    moves.replace(temporary, path, earlier[path])
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}; choose another place") from error

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cinegan_cli.config import VideoConfig
 from cinegan_cli.errors import OutputError, UsageError
+from cinegan_cli.interrupts import signals_held, surely
 from cinegan_cli.stages.video.codecs import check_codecs, codec_of
 from cinegan_cli.stages.video.commit import commit_all
 from cinegan_cli.stages.video.encoders import MASTER_SUFFIX, exact_rate, master_arguments
@@ -74,13 +75,15 @@ def write_loop(
     """
     check_outputs(config, fps=fps)
     form = LoopFormat(size, exact_rate(fps), count, config.repeat)
-    with ExitStack() as cleanup:
+    cleanup = ExitStack()
+    with surely(cleanup.close):
         try:
-            for path in config.out:
-                _make_folder(path, cleanup)
-            outputs = [_open(path, form, config, cleanup) for path in config.out]
-            master_path = temporary_beside(config.out[0].absolute(), MASTER_SUFFIX)
-            encoders = _with_master(outputs, master_path, form, cleanup)
+            with signals_held():
+                for path in config.out:
+                    _make_folder(path, cleanup)
+                outputs = [_open(path, form, config, cleanup) for path in config.out]
+                master_path = temporary_beside(config.out[0].absolute(), MASTER_SUFFIX)
+                encoders = _with_master(outputs, master_path, form, cleanup)
             _feed(frames, encoders, form)
             for output in outputs:
                 output.finish(master_path)

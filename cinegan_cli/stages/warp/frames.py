@@ -1,7 +1,7 @@
-"""Bands + displacement → warped picture: joint splatting of both directions of time (Eq. 3), blend, holes.
+"""Bands + displacement → warped picture: both directions of time (Eq. 3), blend, holes.
 
-The default does not splat colours but *where they come from*: two channels on the motion grid, splatted once per
-direction; then the picture is sampled sharply there (`docs/spec/stylecinegan.md`, section 3.4). A pixel of the frame is
+The default does not splat colours: it finds *where they come from*, on the motion grid, once per direction; then the
+picture is sampled sharply there (`docs/spec/stylecinegan.md`, section 3.4). A pixel of the frame is
 
     g_0 ((1 - a) I(p_0) + a I(p_1)) + sum_k (g_k - g_0) ((1 - a) B_k(p_0) + a B_k(p_1)),     a = t / N,
 
@@ -27,7 +27,7 @@ from cinegan_cli.stages.warp.contrast import LARGEST_LOSS, Contrast, _needed_at,
 from cinegan_cli.stages.warp.origins import Origins, _grid
 from cinegan_cli.stages.warp.parts import Part, parts_of
 from cinegan_cli.stages.warp.splat import splat_bands
-from cinegan_cli.types import Bands, Motion
+from cinegan_cli.types import Bands, Motion, RenderPart, Warped
 
 
 def warped_frames(
@@ -40,11 +40,27 @@ def warped_frames(
     kept: float = 1.0,
     changing: Callable[[int], tuple[Tensor, Bands]] | None = None,
 ) -> Iterator[Tensor]:
-    """Yield the warped moving layer, float32 [3, H, W], of frame t = 0 … N-1.
+    """Yield what `warps` does, its pixels computed: float32 [3, H, W]."""
+    for warped in warps(picture, bands, motion, region, config, kept=kept, changing=changing):
+        yield ops.render(warped.levels, warped.parts) if isinstance(warped, Warped) else warped
+
+
+def warps(
+    picture: Tensor,
+    bands: Bands,
+    motion: Motion,
+    region: Tensor,
+    config: RenderConfig,
+    *,
+    kept: float = 1.0,
+    changing: Callable[[int], tuple[Tensor, Bands]] | None = None,
+) -> Iterator[Tensor | Warped]:
+    """Yield the warped moving layer of frame t = 0 … N-1: float32 [3, H, W], or a `Warped` still to be computed.
 
     `picture` [3, H, W] is what the bands add up to (`bands.collapse`). `region` uint8 [H, W] is 0 where no pixel is
-    needed (the default leaves 0 there). `config.warp` is "coordinates" (above), "backward" (origins by integrating
-    backward, nothing splatted), "splat" (every band splatted, Eq. 3) or "rgb" (the picture splatted, no bands).
+    needed (the default leaves 0 there). `config.warp` is "inverse" (above, origins by undoing the flow's steps),
+    "coordinates" (by splatting them), "backward" (by steps of the reversed flow), "splat" (every band splatted, Eq. 3)
+    or "rgb" (the picture splatted, no bands).
     `kept` is the share of the photo's finest texture that `picture` still has; the gain brings it back, once it moves.
     `changing` gives the picture and its bands of frame t, where a style changes them over the loop.
     """
@@ -59,18 +75,19 @@ def warped_frames(
     parts = parts_of(motion, region, config)
     textures = bands.levels[1:] if config.blend == "contrast" and config.loop != "pingpong" else ()
     contrasts = [_contrasts(textures, part, config, kept) for part in parts]
-    needed = [[_needed_at(part.region, band) for band in bands.levels[:-1]] for part in parts]
-    bands = Bands(bands.levels[:-1])  # the finest is as large as the picture, and was needed only for its contrast
-    del textures
+    needed = [[*(_needed_at(part.region, band) for band in bands.levels[:-1]), part.region] for part in parts]
+    levels = _levels(picture, bands, bool(textures))
+    del picture, bands, textures
     for t, origins in enumerate(zip(*(part.origins(config) for part in parts), strict=True)):
         if changing is not None:
-            picture, bands = changing(t)
-        frame: Tensor | None = None
-        for part, its_origins, its_contrasts, its_needed in zip(parts, origins, contrasts, needed, strict=True):
-            coarser = list(zip(bands.levels, its_needed, strict=False))  # but for the finest
-            frame = part.add_to(frame, _sample_part(picture, part, coarser, its_origins, its_contrasts))
-        assert frame is not None
-        yield frame
+            levels = _levels(*changing(t), len(levels) > 1)
+        moved = zip(parts, origins, contrasts, needed, strict=True)
+        yield Warped(levels, tuple(_render_part(levels, *of_part) for of_part in moved))
+
+
+def _levels(picture: Tensor, bands: Bands, graded: bool) -> tuple[Tensor, ...]:
+    """What is sampled, as `ops.render` reads it: with gains the bands but for the finest, and the picture."""
+    return tuple(map(ops.interleaved, (*bands.levels[:-1], picture) if graded else (picture,)))
 
 
 def _contrasts(textures: tuple[Tensor, ...], part: Part, config: RenderConfig, kept: float) -> list[Contrast]:
@@ -89,19 +106,15 @@ def _sharpest(band: Tensor) -> Tensor:
     return F.conv2d(F.pad(band[:, None], (1, 1, 1, 1), mode="reflect"), kernel[None, None])[:, 0]
 
 
-def _sample_part(
-    picture: Tensor,
-    part: Part,
-    coarser: list[tuple[Tensor, Tensor]],
-    origins: Origins,
-    contrasts: list[Contrast],
-) -> Tensor:
-    """The formula at the top of this file, where the part is seen: coarse to fine, each adds to what is under it."""
-    base, finest = None, None
+def _render_part(
+    levels: tuple[Tensor, ...], part: Part, origins: Origins, contrasts: list[Contrast], needed: list[Tensor]
+) -> RenderPart:
+    """The formula at the top of this file, where the part is seen."""
+    gains = None
     if contrasts:
-        widths = [*(band.shape[2] for band, _ in coarser[1:]), picture.shape[2]]
-        gains = [contrast.gain(origins, width) for contrast, width in zip(contrasts, widths, strict=True)]
-        finest = gains[-1]
-        for (band, needed), gain in zip(coarser, [torch.ones_like(finest), *gains[:-1]], strict=True):
-            base = ops.joint_sample(band, origins.offsets, origins.weight, gain=gain - finest, base=base, region=needed)
-    return ops.joint_sample(picture, origins.offsets, origins.weight, gain=finest, base=base, region=part.region)
+        widths = (level.shape[1] for level in levels[1:])
+        own = [contrast.gain(origins, width) for contrast, width in zip(contrasts, widths, strict=True)]
+        finest = own[-1]
+        gains = torch.stack([1 - finest, *(gain - finest for gain in own[:-1]), finest])
+    regions = tuple(needed[-len(levels) :])
+    return RenderPart(origins.offsets, origins.weight, regions, gains, part.weight)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cinegan_cli.stages.bands import pull_push
+from cinegan_cli.stages.bands import pull_push, pull_push_on_device
 
 HOLE = 1e-3  # a pixel with fewer votes is empty
 MEDIAN_SIDE = 7  # supplement A.a
@@ -22,6 +22,8 @@ def fill_holes(values: Tensor, known: Tensor, fill: str) -> Tensor:
     `fill="smooth"`: pull-push, no edges of its own. `fill="paper"`: 7×7 median of known pixels, and Telea's inpainting
     when holes cover more than 3 % (and for holes too wide for the median), as StyleCineGAN's supplement, A.a.
     """
+    if fill == "smooth" and values.is_cuda:  # to ask whether there is a hole would be to wait for all before
+        return torch.where(known, values, pull_push_on_device(values, known))
     if bool(known.all()):
         return values
     if fill == "smooth":

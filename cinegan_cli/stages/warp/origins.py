@@ -1,4 +1,4 @@
-"""Where each pixel of a frame comes from in the photo, by joint splatting of coordinates."""
+"""Where each pixel of a frame comes from in the photo: by undoing the flow's steps, or by splatting coordinates."""
 
 from __future__ import annotations
 
@@ -45,16 +45,25 @@ def origins_of_frames(
     box: Box | None = None,
 ) -> Iterator[Origins]:
     """Yield the origins of frame t = 0 … frames-1, on the motion's own grid; outside of `box` they are 0."""
-    if config.warp == "backward":  # in a steady flow, a pixel's origin is where the reversed flow carries it
+    if config.warp == "backward":  # where the reversed flow carries a pixel; its Euler steps bend the other way
         motion = replace(motion, velocity=-motion.velocity)
-    steps = displacements(motion, frames=frames, fps=fps, loop=config.loop, substeps=substeps, cycles=cycles, box=box)
+    steps = displacements(
+        motion,
+        frames=frames,
+        fps=fps,
+        loop=config.loop,
+        substeps=substeps,
+        cycles=cycles,
+        box=box,
+        inverse=config.warp == "inverse",
+    )
     for d in steps:
-        fields = (d.forward, d.backward) if d.weight > 0 else (d.forward,)
+        fields: tuple[Tensor, ...] = (d.forward, d.backward) if d.weight > 0 else (d.forward,)
         if config.warp == "coordinates":
-            offsets = [splat_origins(field, d.pad, config.fill) for field in fields]
+            fields = tuple(splat_origins(field, d.pad, config.fill) for field in fields)
         else:
-            offsets = [_crop(field, d.pad) for field in fields]
-        both = torch.stack([offsets[0], offsets[-1]])
+            fields = tuple(_crop(field, d.pad) for field in fields)
+        both = torch.stack([fields[0], fields[-1]])
         yield Origins(both if box is None else _placed(both, box, _grid(motion)), d.weight)
 
 
@@ -65,7 +74,7 @@ def splat_origins(field: Tensor, pad: tuple[int, int], fill: str) -> Tensor:
     """
     votes, count = ops.splat(field[None], field[None], torch.ones_like(field[None, :1]))
     votes, count = _crop(votes[0], pad), _crop(count[0], pad)
-    if float(count.min()) > HOLE:
+    if not count.is_cuda and float(count.min()) > HOLE:  # a card would have to be waited for
         return votes / -count
     return fill_holes(votes / -count.clamp(min=HOLE), count[0] > HOLE, fill)
 

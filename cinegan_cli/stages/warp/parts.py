@@ -56,16 +56,10 @@ class Part:
         if self.waves is not None:
             return self.waves.origins(MOMENTS)
         seconds = config.frames / config.fps / self.cycles
-        config = replace(config, loop="flow")
+        warp = "backward" if config.warp == "inverse" else config.warp  # steps as long as these cannot be undone
+        config = replace(config, loop="flow", warp=warp)
         fps = MOMENTS / seconds
         return origins_of_frames(self.motion, config, frames=MOMENTS, fps=fps, substeps=MEASURING_STEPS, box=self.box)
-
-    def add_to(self, frame: Tensor | None, moved: Tensor) -> Tensor:
-        """`moved` [3, H, W] as far as it is seen, added in place to what other parts have left in `frame`."""
-        if self.weight is None:
-            return moved
-        shown = moved.mul_(upsampled(self.weight, self.region.shape))
-        return shown if frame is None else frame.add_(shown)
 
 
 def upsampled(weight: Tensor, size: tuple[int, ...]) -> Tensor:

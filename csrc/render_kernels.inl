@@ -1,0 +1,208 @@
+// The inner loops of render_cpu.cpp; included by foreach_simd.h once per instruction set.
+
+#include "taps.inl"
+
+namespace cinegan {
+namespace CINEGAN_SIMD {
+
+using Float4 = Vector<float, 4>;
+using Float8 = Vector<float, 8>;
+using Int4 = Vector<std::int32_t, 4>;
+using Byte4 = Vector<std::uint8_t, 4>;
+
+ALWAYS_INLINE Float4 load4(const float* from) { return load<float, 4>(from); }
+ALWAYS_INLINE void store4(float* to, const Float4& value) { std::memcpy(to, &value, sizeof(value)); }
+
+// Between two rows of `width` items of n values: out[(width + 1) * n], the last item twice.
+template <int N>
+void blend_rows(const float* above, const float* below, float part, Index width, float* out) {
+  for (Index i = 0; i < N * width; ++i) out[i] = above[i] + part * (below[i] - above[i]);
+  std::memcpy(out + N * width, out + N * (width - 1), N * sizeof(float));
+}
+
+// Row `at` of a coarse plane of values.
+inline void blend_plane(const float* plane, const Footing& at, Index width, float* out) {
+  blend_rows<1>(plane + at.first * width, plane + at.second * width, at.part, width, out);
+}
+
+// The four planes of a part's origins at row y of a level, in px of the level, side by side: out[(w + 1) * 4].
+inline void blend_origins(const RenderPart& part, const RenderLevel& level, Index y, float* out) {
+  const Footing at = footing(y, level.height, part.grid_height);
+  const Index width = part.grid_width, plane = part.grid_height * width;
+  const float scale[2] = {static_cast<float>(level.width) / static_cast<float>(part.grid_width),
+                          static_cast<float>(level.height) / static_cast<float>(part.grid_height)};
+  for (int i = 0; i < 4; ++i) {
+    const float* above = part.origins + i * plane + at.first * width;
+    const float* below = part.origins + i * plane + at.second * width;
+    const float factor = scale[i % 2];
+    for (Index x = 0; x < width; ++x) out[4 * x + i] = factor * (above[x] + at.part * (below[x] - above[x]));
+  }
+  std::memcpy(out + 4 * width, out + 4 * width - 4, 4 * sizeof(float));
+}
+
+// A row of values, or of pixels, at column x of the finer picture.
+ALWAYS_INLINE float value_at(const float* row, const Columns& columns, Index x) {
+  const float* at = row + columns.first.data()[x];
+  return at[0] + columns.part.data()[x] * (at[1] - at[0]);
+}
+ALWAYS_INLINE Float4 pixel_at(const float* row, const Columns& columns, Index x) {
+  const float* at = row + 4 * columns.first.data()[x];
+  const Float4 left = load4(at);
+  return left + columns.part.data()[x] * (load4(at + 4) - left);
+}
+
+// The weights of taps I and I + 1, each for the four values of its pixel.
+template <int I>
+ALWAYS_INLINE Float8 spread(const Float8& w) {
+#ifdef CINEGAN_SHUFFLE
+  return CINEGAN_SHUFFLE(w, w, I, I, I, I, I + 1, I + 1, I + 1, I + 1);
+#else
+  return Float8{w[I], w[I], w[I], w[I], w[I + 1], w[I + 1], w[I + 1], w[I + 1]};
+#endif
+}
+
+// Where a source is read: the pixel at or left of and above its position, and the rows of the table for the fractions.
+struct Spot {
+  Index x, y;
+  const float *across, *along;
+};
+
+// `share` of the picture around a spot whose taps all lie inside; the two halves of the sum are two parts of it.
+ALWAYS_INLINE Float8 gather_inside(const RenderLevel& level, const Spot& at, float share) {
+  const Index pitch = 4 * level.pitch;
+  const float* corner = level.pixels + (at.y + Lanczos3::FIRST) * pitch + 4 * (at.x + Lanczos3::FIRST);
+  Float8 a = {}, b = {}, c = {};
+  for (int j = 0; j < Lanczos3::TAPS; ++j, corner += pitch) {
+    a += load<float, 8>(corner) * at.along[j];
+    b += load<float, 8>(corner + 8) * at.along[j];
+    c += load<float, 8>(corner + 16) * at.along[j];
+  }
+  const Float8 across = load<float, 8>(at.across) * share;
+  return a * spread<0>(across) + b * spread<2>(across) + c * spread<4>(across);
+}
+
+// The same for any spot, mirrored at the border.
+inline Float4 gather_border(const RenderLevel& level, const Spot& at, float share) {
+  Index columns[Lanczos3::TAPS];
+  Float4 sum = {};
+  for (int k = 0; k < Lanczos3::TAPS; ++k) {
+    columns[k] = 4 * border_index(at.x + Lanczos3::FIRST + k, level.width, REFLECT);
+  }
+  for (int j = 0; j < Lanczos3::TAPS; ++j) {
+    const Index row = border_index(at.y + Lanczos3::FIRST + j, level.height, REFLECT);
+    Float4 line = {};
+    for (int k = 0; k < Lanczos3::TAPS; ++k)
+      line += load4(level.pixels + 4 * level.pitch * row + columns[k]) * at.across[k];
+    sum += line * (share * at.along[j]);
+  }
+  return sum;
+}
+
+ALWAYS_INLINE const float* weights_at(float fraction) {
+  return WEIGHTS.rows[static_cast<int>(fraction * FRACTIONS + 0.5f)];
+}
+
+// Adds one source at (x, y): to `inner`, or where taps are outside, to `sum`; nothing when it is not finite.
+ALWAYS_INLINE void gather(const RenderLevel& level, float x, float y, float share, Float8* inner, Float4* sum) {
+  const float least = -Lanczos3::FIRST, most = Lanczos3::FIRST + Lanczos3::TAPS - 1;
+  if (share == 0.0f) return;
+  if ((x >= least) & (x < static_cast<float>(level.width) - most) & (y >= least) &
+      (y < static_cast<float>(level.height) - most)) {
+    const int left = static_cast<int>(x), above = static_cast<int>(y);
+    const float right = x - static_cast<float>(left), down = y - static_cast<float>(above);
+    *inner += gather_inside(level, {left, above, weights_at(right), weights_at(down)}, share);
+    return;
+  }
+  Spot at;
+  float right, down;
+  if (!locate(x, level.width, REFLECT, &at.x, &right) || !locate(y, level.height, REFLECT, &at.y, &down)) return;
+  at.across = weights_at(right);
+  at.along = weights_at(down);
+  *sum += gather_border(level, at, share);
+}
+
+// Adds row y of level k of part i to out [width, 4]; `base_first` is the row of the level below that its rows begin
+// with.
+inline void render_row(const RenderParams& p, const PartColumns& columns, std::size_t i, std::size_t k, Index y,
+                       Index base_first, RenderScratch& s, float* out) {
+  const RenderPart& part = p.parts[i];
+  const RenderLevel& level = p.levels[k];
+  const std::uint8_t* region = part.regions[k] + y * level.width;
+  Index start = 0, end = level.width;
+  while (start < end && !region[start]) ++start;
+  while (end > start && !region[end - 1]) --end;
+  if (start == end) return;
+  blend_origins(part, level, y, s.origins.data());
+  const float *gain = nullptr, *base = nullptr, *weight = nullptr;
+  if (part.gains) {
+    const Index plane = part.gain_height * part.gain_width;
+    blend_plane(part.gains + static_cast<Index>(k) * plane, footing(y, level.height, part.gain_height), part.gain_width,
+                s.gain.data());
+    gain = s.gain.data();
+  }
+  if (part.gains && k > 0) {
+    const Index below = p.levels[k - 1].width;
+    const Footing at = footing(y, level.height, p.levels[k - 1].height);
+    const float* rows = s.bases[i * p.levels.size() + k - 1].data();
+    blend_rows<4>(rows + 4 * below * (at.first - base_first), rows + 4 * below * (at.second - base_first), at.part,
+                  below, s.base.data());
+    base = s.base.data();
+  }
+  if (part.weight && k + 1 == p.levels.size()) {
+    blend_plane(part.weight, footing(y, level.height, part.weight_height), part.weight_width, s.weight.data());
+    weight = s.weight.data();
+  }
+  const float height = static_cast<float>(y);
+  for (Index x = start; x < end; ++x) {
+    if (!region[x]) continue;
+    const float left = static_cast<float>(x);
+    const Float4 at = pixel_at(s.origins.data(), columns.grid[k], x) + Float4{left, height, left, height};
+    Float8 inner = {};
+    Float4 value = {}, halves[2];
+    gather(level, at[0], at[1], part.shares[0], &inner, &value);
+    gather(level, at[2], at[3], part.shares[1], &inner, &value);
+    std::memcpy(halves, &inner, sizeof(inner));
+    value += halves[0] + halves[1];
+    if (gain) value *= value_at(gain, columns.gain[k], x);
+    if (base) value += pixel_at(base, columns.base[k], x);
+    if (weight) value *= value_at(weight, columns.weight, x);
+    store4(out + 4 * x, load4(out + 4 * x) + value);
+  }
+}
+
+// The layer's row to floats, or over the photo to bytes.
+inline void finish_row(const RenderParams& p, Index y, const float* row) {
+  const Index width = p.levels.back().width, height = p.levels.back().height;
+  if (!p.anchor) {
+    for (Index c = 0; c < 3; ++c) {
+      float* out = p.floats + (c * height + y) * width;
+      for (Index x = 0; x < width; ++x) out[x] = row[4 * x + c];
+    }
+    return;
+  }
+  const float* anchor = p.anchor + 4 * width * y;
+  std::uint8_t* out = p.bytes + 3 * width * y;
+  std::memcpy(out, p.photo + 3 * width * y, static_cast<std::size_t>(3 * width));
+  // Added to a number below 2^22, the number's nearest integer, halves to even, is the low bits of the sum.
+  const Float4 most = {255.0f, 255.0f, 255.0f, 255.0f}, round = {0x1.8p23f, 0x1.8p23f, 0x1.8p23f, 0x1.8p23f};
+  bool spilled = false;  // pixels are stored as four bytes: the last one belongs to the next pixel
+  for (Index x = 0; x < width; ++x) {
+    const Float4 from = load4(anchor + 4 * x);
+    if (from[3] == 0.0f) {
+      if (spilled) std::memcpy(out + 3 * x, p.photo + 3 * (width * y + x), 3);
+      spilled = false;
+      continue;
+    }
+    Float4 value = from + from[3] * load4(row + 4 * x);
+    value = value > Float4{} ? value : Float4{};  // NaN becomes 0
+    value = (value < most ? value : most) + round;
+    Int4 bits;
+    std::memcpy(&bits, &value, sizeof(bits));
+    const Byte4 bytes = __builtin_convertvector(bits, Byte4);
+    spilled = x + 1 < width;
+    std::memcpy(out + 3 * x, &bytes, spilled ? 4 : 3);
+  }
+}
+
+}  // namespace CINEGAN_SIMD
+}  // namespace cinegan

@@ -1,0 +1,157 @@
+"""Ray itself, in processes of its own: two small workers here, and a cluster of which a machine dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import cinegan_cli
+from cinegan_cli.errors import ExitStatus
+from tests.small_scene import MOTION, QUICK, invoke, tree
+
+# Ray is not imported here: it would keep threads and settings for all tests that follow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason='Ray is not installed: pip install "cinegan[ray]"'),
+    pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc"),
+]
+
+OPTIONS = f"--mask mask.png {MOTION} {QUICK}"
+Capture = pytest.CaptureFixture[str]
+
+
+def start(arguments: str, **environment: str) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(Path(cinegan_cli.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, "-m", "cinegan_cli", "animate", *arguments.split()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **environment},
+    )
+
+
+def family(process: int) -> set[int]:
+    """A process and all below it."""
+    found, waiting = set(), [process]
+    while waiting:
+        pid = waiting.pop()
+        found.add(pid)
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            with suppress(OSError):
+                waiting += [int(child) for child in children.read_text().split()]
+    return found
+
+
+def sockets(processes: set[int]) -> dict[str, tuple[str, str, str]]:
+    """The TCP sockets of the processes: local address, remote address, state, in the system's hexadecimal."""
+    inodes = set()
+    for pid in processes:
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            with suppress(OSError):
+                inodes.add(os.readlink(link))
+    lines = [
+        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    return {line[9]: (line[1], line[2], line[3]) for line in lines if f"socket:[{line[9]}]" in inodes}
+
+
+def is_this_machine(address: str) -> bool:
+    host = address.partition(":")[0]
+    return host.endswith("0100007F") or host == "00000000000000000000000001000000"
+
+
+def test_workers_here_make_the_same_loops_and_talk_to_nobody(folder: Path, capfd: Capture) -> None:
+    single = invoke(f"animate photos {OPTIONS} --out loops", capfd)
+    process = start(f"photos {OPTIONS} --out others --cluster local")
+    seen: dict[str, tuple[str, str, str]] = {}
+    while process.poll() is None:
+        seen |= sockets(family(process.pid))
+        time.sleep(0.1)
+    said, complaints = process.communicate()
+    assert (process.returncode, complaints) == (single.status, single.stderr)
+    assert "raylet" not in said
+    assert tree(folder / "others") == tree(folder / "loops")
+    assert len(seen) > 5
+    assert [found for found in seen.values() if not is_this_machine(found[0])] == []
+    assert [found for found in seen.values() if found[2] == "01" and not is_this_machine(found[1])] == []
+
+
+def test_an_interrupt_ends_everything_and_leaves_nothing(folder: Path) -> None:
+    process = start(f"photos {OPTIONS} --out others --cluster local".replace(QUICK, "--seconds 60 --max-side 64"))
+    deadline = time.monotonic() + 240
+    while not list((folder / "others").rglob("*.part*")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    processes = family(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, complaints = process.communicate(timeout=120)
+    assert process.returncode == ExitStatus.INTERRUPTED
+    assert complaints.splitlines()[-1] == "cinegan: interrupted; nothing unfinished was left behind"
+    assert list(folder.rglob("*.part*")) == []
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}/exe").exists() for pid in processes) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert [pid for pid in processes if Path(f"/proc/{pid}/exe").exists()] == []
+
+
+@pytest.fixture
+def killing(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process with a cluster of two machines; it prints the address, and kills one for each line that it reads."""
+    script = (
+        "import sys, os; os.environ['RAY_USAGE_STATS_ENABLED'] = '0'\n"
+        "from ray.cluster_utils import Cluster\n"
+        "cluster = Cluster(initialize_head=True, head_node_args={'num_cpus': 1})\n"
+        "node = cluster.add_node(num_cpus=1)\n"
+        "print('address', cluster.address, flush=True)\n"
+        "sys.stdin.readline()\n"
+        "cluster.remove_node(node, allow_graceful=False)\n"
+        "print('killed', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "cluster.shutdown()\n"
+    )
+    path = str(Path(cinegan_cli.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        yield process
+        process.communicate("\n\n")
+
+
+def line_of(process: subprocess.Popen[str], word: str) -> str:
+    assert process.stdout is not None
+    return next(line.split()[-1] for line in process.stdout if line.startswith(word))
+
+
+def test_a_machine_that_dies_loses_nothing(folder: Path, killing: subprocess.Popen[str], capfd: Capture) -> None:
+    single = invoke(f"animate photos {OPTIONS} --out loops", capfd)
+    address = line_of(killing, "address")
+    process = start(f"photos {OPTIONS} --out others --cluster auto", RAY_ADDRESS=address)
+    while process.poll() is None and not list((folder / "others").rglob(".*.part*")):
+        time.sleep(0.05)
+    assert killing.stdin is not None
+    killing.stdin.write("\n")
+    killing.stdin.flush()
+    _, complaints = process.communicate(timeout=400)
+    assert (process.returncode, complaints) == (single.status, single.stderr)
+    assert tree(folder / "others") == tree(folder / "loops")
+
+
+@pytest.mark.parametrize("address", ["auto", "ray://127.0.0.1:9"])
+def test_a_cluster_that_is_not_there_is_one_line(address: str, folder: Path) -> None:
+    process = start(f"photos {OPTIONS} --out others --cluster {address}", RAY_ADDRESS="127.0.0.1:9")
+    said, complaints = process.communicate(timeout=300)
+    assert (process.returncode, said) == (ExitStatus.USAGE, "")
+    assert len(complaints.splitlines()) == 1
+    assert complaints.startswith(f"cinegan: --cluster {address}: cannot be reached")

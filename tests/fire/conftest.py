@@ -1,0 +1,22 @@
+"""At the end of a run, one table of what was done to cinegan and how it ended."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Rows that tests left as the property `fire`: what, how, the outcomes by number, the worst."""
+    rows = [
+        value
+        for report in terminalreporter.getreports("passed")
+        if report.when == "call"
+        for name, value in report.user_properties
+        if name == "fire"
+    ]
+    if rows:
+        terminalreporter.section("fire")
+        terminalreporter.write_line("| what | command | outcomes | worst |\n|---|---|---|---|")
+    for what, command, outcomes, worst in sorted(rows):
+        counted = ", ".join(f"{number} {name}" for name, number in outcomes.items())
+        terminalreporter.write_line(f"| {what} | {command} | {counted} | {worst} |")
