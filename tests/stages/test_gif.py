@@ -1,4 +1,4 @@
-"""Indices of a GIF: the mixture comes out right on average, and what barely moves keeps its colours to the loop's end."""
+"""Indices of a GIF: mixtures are right on average, and what barely moves keeps its colours to the end of the loop."""
 
 from __future__ import annotations
 
