@@ -79,7 +79,9 @@ def by_gifski(program: Path, frames: Frames, target: Path, limit: int) -> None:
 
 def seconds(work: Callable[[], None]) -> float:
     """CPU seconds of all processes that take part."""
-    return -_used() + (work() or _used())
+    before = _used()
+    work()
+    return _used() - before
 
 
 def _used() -> float:
