@@ -38,7 +38,7 @@ GENERATOR = MappingProxyType({"system": ("stylecinegan",)})
 DEEP = MappingProxyType({"system": ("stylecinegan",), "mode": ("deep",)})
 LANDSCAPE = MappingProxyType({"system": ("deeplandscape",)})
 INVERTED = MappingProxyType({"system": ("stylecinegan", "deeplandscape")})
-LOSSY = (".mp4", ".webm", ".gif", ".webp", ".jpg", ".jpeg")
+LOSSY = (".mp4", ".webm", ".mov", ".gif", ".webp", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
@@ -295,15 +295,21 @@ class VideoConfig:
 
     out: tuple[Path, ...] = setting(
         (),
-        "Output: .mp4, .webm, .gif, .webp, .apng, or a folder pattern such as frames/%04d.png. Repeatable.",
+        "Output: .mp4, .webm, .mov, .gif, .webp, .apng, or a folder pattern such as frames/%04d.png. Repeatable.",
         metavar="FILE",
     )
     overwrite: bool = setting(False, "Replace outputs that exist.")
     quality: int = setting(80, "Quality of lossy outputs, 1 to 100.", minimum=1, maximum=100, read_by={"output": LOSSY})
-    codec: Literal["h264", "hevc", "av1"] = setting(
+    codec: Literal["h264", "hevc", "av1", "vp9", "prores"] = setting(
         "h264",
-        "Of .mp4: h264 plays everywhere; hevc allows larger pictures, not in every browser; av1 on newer devices.",
-        read_by={"output": (".mp4",)},
+        "h264 plays everywhere; hevc allows larger pictures, not in every browser; av1 on newer devices; vp9 is that "
+        "of .webm; prores is for editing, in .mov.",
+        read_by={"output": (".mp4", ".webm", ".mov")},
+    )
+    encoder: Literal["software", "nvenc", "qsv", "vaapi", "videotoolbox"] = setting(
+        "software",
+        "Who encodes videos: hardware is faster where it works, and its files are larger.",
+        read_by={"output": (".mp4", ".webm", ".mov")},
     )
     max_bytes: str | None = setting(
         None,

@@ -216,7 +216,7 @@ REFUSED = [
     ({"warp_levels": "first"}, "stylecinegan", "--mode deep"),
     ({"no_residual": True}, "pyramid", "stylecinegan"),
     ({"precision": "float32"}, "pyramid", "stylecinegan"),
-    ({"codec": "hevc", "out": "loop.webm"}, "pyramid", ".mp4"),
+    ({"codec": "hevc", "out": "loop.gif"}, "pyramid", ".mp4"),
     ({"move": "sky", "mask": "mask.png"}, "pyramid", "--mask"),
     ({"blend": "linear", "warp": "rgb"}, "pyramid", "--warp inverse or coordinates or splat or backward"),
     ({"blend": "linear", "loop": "pingpong"}, "pyramid", "--loop flow or crossfade"),

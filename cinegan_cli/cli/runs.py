@@ -127,7 +127,7 @@ def describe(summary: Summary) -> str:
     loop = summary.loop
     texture = " ".join(f"{value:.2f}" for value in loop.texture)
     lines = [
-        *(f"{o.path}  {_size(o.bytes)}" for o in summary.outputs),
+        *(f"{o.path}  {_size(o.bytes)}{f', by {o.encoder}' if o.encoder else ''}" for o in summary.outputs),
         f"{width}x{height}, {summary.frames} frames, {summary.seconds:g} s at {summary.fps:g} frames/s, "
         f"made in {summary.took:.1f} s ({summary.frames / summary.took:.0f} frames/s)",
         f"seam {loop.seam:.2f} (1 is like any other step), texture {texture} of the photo's, "

@@ -48,6 +48,7 @@ MEDIA = {
     ".jpg": "image/jpeg",
     ".mp4": "video/mp4",
     ".webm": "video/webm",
+    ".mov": "video/quicktime",
     ".gif": "image/gif",
     ".webp": "image/webp",
     ".apng": "image/apng",

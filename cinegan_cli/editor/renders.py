@@ -23,7 +23,7 @@ from cinegan_cli.session import Session
 from cinegan_cli.stages.photo import read_photo
 from cinegan_cli.stages.video import parse_bytes, size_limit, write_loop
 
-FORMATS = ("mp4", "webm", "gif", "webp", "apng", "png")
+FORMATS = ("mp4", "webm", "mov", "gif", "webp", "apng", "png")
 EXPORT_OPTIONS = ("preset", "quality", "max_side", "fps", "seconds", "codec", "max_bytes", "repeat", "aspect", "fit")
 PREVIEWS, PREVIEW_SIDE, PREVIEW_RATE = ".preview", 480, 15.0
 FRAMES_FOLDER, FRAME = "frames", "%04d.png"

@@ -123,8 +123,9 @@ def _pixels(stream: Stream, colour: Colour | None) -> tuple[Finding, Finding, Fi
     limited = "pc" not in stream.tags and not stream.pixels.startswith("yuvj") and not (colour and colour[3])
     tagged = "bt709" in stream.tags and "unknown" not in stream.tags and (colour is None or colour[:3] == (1, 1, 1))
     tags = "/".join(tag for tag in stream.tags if tag in ("bt709", "bt470bg", "smpte170m", "bt2020nc", "gbr"))
+    wanted = "yuv422p10le" if stream.codec == "prores" else "yuv420p"
     return (
-        finding("pixel format", stream.pixels == "yuv420p", stream.pixels or "unknown", "yuv420p"),
+        finding("pixel format", stream.pixels == wanted, stream.pixels or "unknown", wanted),
         finding("range", limited, "limited" if limited else "full", "limited (tv)"),
         finding("colour tags", tagged, "BT.709" if tagged else tags or "none", "BT.709"),
     )

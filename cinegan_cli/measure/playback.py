@@ -20,6 +20,11 @@ def playback_finding(stream: Stream, picture: Picture | None) -> Finding:
 
     A file may promise less than its pictures need: the higher one of the level promised and needed counts.
     """
+    if stream.codec == "prores":
+        value = f"ProRes {stream.profile}, {stream.width}x{stream.height}"
+        return Finding(
+            "playback", True, value, "", f"{value}; for editing: browsers and phones other than Apple's stop"
+        )
     codec = CODECS.get(stream.codec)
     if codec is None:
         wanted = "H.264, HEVC, VP9 or AV1"

@@ -18,9 +18,10 @@ from cinegan_cli.config import VideoConfig
 from cinegan_cli.errors import InputError, OutputError, UsageError
 from cinegan_cli.evaluate.check import check_loop
 from cinegan_cli.measure.container import check_container
+from cinegan_cli.stages.video import codecs as video_codecs
 from cinegan_cli.stages.video import ffmpeg as video_ffmpeg
-from cinegan_cli.stages.video import write as video_write
 from cinegan_cli.stages.video.clips import open_clip
+from cinegan_cli.stages.video.codecs import HOLDS
 from cinegan_cli.stages.video.encoders import ENCODERS, exact_rate
 from cinegan_cli.stages.video.ffmpeg import ffmpeg_executable, has_encoder
 from cinegan_cli.stages.video.fit import next_quality
@@ -353,27 +354,106 @@ def test_odd_names_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.Mon
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
-def test_codecs_of_mp4(tmp_path: Path, codec: str) -> None:
-    """Each is tagged as Apple's players want it, safe to loop, as good as the others, and the same every time."""
+TAGS = {"h264": b"avc1", "hevc": b"hvc1", "av1": b"av01", "vp9": b"vp09", "prores": b"apch"}
+
+
+@pytest.mark.parametrize(("kind", "codec"), [(kind, codec) for kind, held in HOLDS.items() for codec in held])
+def test_codecs_of_each_kind(tmp_path: Path, kind: str, codec: str) -> None:
+    """Each is tagged as players want it, safe to loop, as good as the others, and the same every time."""
     if not has_encoder(ENCODERS[codec]):
         pytest.skip(f"this ffmpeg has no {ENCODERS[codec]}")
     frames = loop_frames(width=128, height=96)
-    for name in ("a.mp4", "b.mp4"):
-        write(frames, tmp_path / name, codec=codec)
-    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
-    found = decoded(tmp_path / "a.mp4")
+    files = [tmp_path / name for name in ("a" + kind, "b" + kind)]
+    for file in files:
+        write(frames, file, codec=codec)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    found = decoded(files[0])
     assert found.shape == frames.shape
     assert min(map(psnr, found, frames)) > 31
-    assert all(finding.passed for finding in check_container(tmp_path / "a.mp4"))
-    tag = {"h264": b"avc1", "hevc": b"hvc1", "av1": b"av01"}[codec]
-    assert tag in (tmp_path / "a.mp4").read_bytes()
+    assert [finding for finding in check_container(files[0]) if not finding.passed] == []
+    assert probe(files[0]).codec == codec
+    assert kind == ".webm" or TAGS[codec] in files[0].read_bytes()
+
+
+def test_cycles_of_a_mov_are_joined(tmp_path: Path) -> None:
+    written = write(loop_frames(), tmp_path / "a.mov", codec="prores", repeat=3)
+    assert len(decoded(tmp_path / "a.mov")) == written[0].frames == 3 * COUNT
 
 
 def test_codec_that_ffmpeg_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video_write, "has_encoder", lambda name: False)
+    monkeypatch.setattr(video_codecs, "has_encoder", lambda name: False)
     with pytest.raises(OutputError, match="--codec hevc"):
         check_outputs(VideoConfig(out=(tmp_path / "a.mp4",), codec="hevc"))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "wanted"),
+    [
+        ("a.mp4", {"codec": "prores"}, ".mov"),
+        ("a.gif", {"codec": "av1"}, ".mp4 or .webm"),
+        ("a.webm", {"codec": "hevc"}, ".mp4 or .mov"),
+        ("a.mov", {"codec": "vp9"}, ".mp4 or .webm"),
+        ("a.gif", {"encoder": "nvenc"}, ".mp4, .webm, .mov"),
+        ("a.webm", {"encoder": "nvenc"}, "h264, hevc, av1, not vp9"),
+    ],
+)
+def test_what_does_not_go_together(tmp_path: Path, name: str, options: dict[str, str], wanted: str) -> None:
+    with pytest.raises(UsageError, match=wanted) as caught:
+        check_outputs(VideoConfig(out=(tmp_path / name,), **options))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_codec_goes_to_the_outputs_that_hold_it(tmp_path: Path) -> None:
+    names = ["a.mp4", "a.webm", "a.gif"]
+    write(loop_frames(), *(tmp_path / name for name in names), codec="hevc")
+    assert [probe(tmp_path / name).codec for name in names] == ["hevc", "vp9", "gif"]
+
+
+def pretend_hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str) -> Path:
+    """An ffmpeg that runs `before`, notes its arguments, and encodes for a graphics card by x264."""
+    program, log = tmp_path / "ffmpeg", tmp_path / "log"
+    to_software = (
+        f'{before}\necho "$@" >> {log}\nfor word; do shift\n'
+        'case "$word" in h264_*) word=libx264;; -rc) word=-tune;; vbr) word=film;; -cq) word=-crf;; esac\n'
+        f'set -- "$@" "$word"; done\nexec {ffmpeg_executable()} "$@"\n'
+    )
+    program.write_text(f"#!/bin/sh\n{to_software}")
+    program.chmod(0o755)
+    for module in (video_ffmpeg, video_codecs):
+        monkeypatch.setattr(module, "ffmpeg_executable", lambda: str(program))
+    return log
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell script")
+def test_hardware_that_works_is_tried_once_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = pretend_hardware(tmp_path, monkeypatch, "")
+    for name in ("a.mp4", "b.mp4"):
+        (written,) = write(loop_frames(), tmp_path / name, encoder="nvenc")
+        assert written.encoder == "h264_nvenc"
+    assert log.read_text().count("h264_nvenc") == 3  # one trial
+    assert [finding for finding in check_container(tmp_path / "a.mp4") if not finding.passed] == []
+    assert write(loop_frames(), tmp_path / "c.mp4")[0].encoder is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell script")
+@pytest.mark.parametrize("encoder", ["nvenc", "qsv", "vaapi", "videotoolbox"])
+def test_hardware_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: str) -> None:
+    said = "[x @ 0x55e0] Cannot load libcuda.so.1"
+    pretend_hardware(
+        tmp_path, monkeypatch, f'case "$*" in *_{encoder}*) echo "{said}" >&2; echo more >&2; exit 1;; esac'
+    )
+    with pytest.raises(OutputError, match=rf"--encoder {encoder}: .*\(Cannot load libcuda.so.1\)") as caught:
+        write(loop_frames(), tmp_path / "out" / "a.mp4", encoder=encoder)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell script")
+def test_hardware_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_hardware(tmp_path, monkeypatch, "exec sleep 20")
+    monkeypatch.setattr(video_codecs, "TRIAL_SECONDS", 0.2)
+    with pytest.raises(OutputError, match="took more than"):
+        check_outputs(VideoConfig(out=(tmp_path / "a.mp4",), encoder="qsv"))
 
 
 @pytest.mark.parametrize(

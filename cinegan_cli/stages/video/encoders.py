@@ -6,7 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 
-ENCODERS = MappingProxyType({"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"})
+ENCODERS = MappingProxyType(
+    {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9", "prores": "prores_ks"}
+)
 MASTER_SUFFIX = ".nut"  # its time base is exact; Matroska's milliseconds would make the rate uneven
 # The tags belong to the pixels: the matrix of the conversion is set here and is not left to swscale's guess by size.
 TO_BT709 = (
@@ -18,6 +20,7 @@ FORMATS = MappingProxyType(
     {
         ".mp4": "mp4",
         ".webm": "webm",
+        ".mov": "mov",
         ".gif": "gif",
         ".webp": "webp",
         ".apng": "apng",
@@ -30,6 +33,7 @@ CONTAINERS = "mov,matroska,avi,mpegts,mpeg,ogg,flv,asf,gif,apng,nut"  # none of 
 CLEAN = ("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-an", "-sn", "-dn")
 # No B-frames in any of them: presentation starts at 0 without an edit list, which players skip or honour as they like.
 MP4 = ("-use_editlist", "0", "-movflags", "+faststart", "-f", "mp4")
+CONTAINER = MappingProxyType({".mp4": MP4, ".mov": (*MP4[:-1], "mov"), ".webm": ("-f", "webm")})
 
 
 def exact_rate(fps: float) -> Fraction:
@@ -79,19 +83,26 @@ def master_arguments() -> list[str]:
     return [*CLEAN, "-c:v", "libx264rgb", "-preset", "ultrafast", "-qp", "0", "-g", "60", "-f", "nut"]
 
 
-def encoder_arguments(kind: str, quality: int, count: int) -> list[str]:
+def encoder_arguments(suffix: str, codec: str | None, quality: int, count: int, encoder: str = "software") -> list[str]:
     """Arguments between input and output for a loop of `count` frames at `quality`, 1 to 100.
 
-    `kind` is a codec of mp4 (h264, hevc, av1), or the suffix of another output.
+    `codec` is that of a video, None for the pictures .webp and .apng; `encoder` as of `codec_arguments`.
     """
-    mp4 = {"h264": _h264, "hevc": _hevc, "av1": _av1}
-    if kind in mp4:
-        return [*CLEAN, "-vf", TO_BT709, *mp4[kind](quality), "-g", _key_interval(count), *MP4]
-    if kind == ".webm":
-        return [*CLEAN, "-vf", TO_BT709, *_vp9(quality), "-g", _key_interval(count), "-f", "webm"]
-    if kind == ".webp":
+    if codec is not None:
+        return [*codec_arguments(codec, quality, count, encoder), *CONTAINER[suffix]]
+    if suffix == ".webp":
         return [*CLEAN, *_webp(quality)]
     return [*CLEAN, "-c:v", "apng", "-pix_fmt", "rgb24", "-compression_level", "3", "-plays", "0", "-f", "apng"]
+
+
+def codec_arguments(codec: str, quality: int, count: int, encoder: str) -> list[str]:
+    """As `encoder_arguments`, without the container; `encoder` is "software", or hardware such as "nvenc"."""
+    pixels = TO_BT709.replace("yuv420p", "yuv422p10le") if codec == "prores" else TO_BT709
+    if encoder == "vaapi":
+        pixels += ",format=nv12,hwupload"
+    ways = {"h264": _h264, "hevc": _hevc, "av1": _av1, "vp9": _vp9, "prores": _prores}
+    way = ways[codec](quality) if encoder == "software" else _hardware(codec, encoder, quality)
+    return [*CLEAN, "-vf", pixels, *way, "-g", _key_interval(count)]
 
 
 def _key_interval(count: int) -> str:
@@ -138,26 +149,40 @@ def _vp9(quality: int) -> list[str]:
     ]
 
 
+def _prores(quality: int) -> list[str]:
+    """HQ, every frame a keyframe: for editing. The vendor is the one that editors expect."""
+    step = max(1, round(20 - 0.19 * quality))
+    return ["-c:v", ENCODERS["prores"], "-profile:v", "3", "-vendor", "apl0", "-q:v", str(step)]
+
+
+def _hardware(codec: str, encoder: str, quality: int) -> list[str]:
+    """Constant quality by each vendor's own scale, about H.264's; never measured on such hardware."""
+    step = min(51, round(47.3 - 0.329 * quality))
+    if encoder == "vaapi":
+        step = 5 * step if codec in ("av1", "vp9") else step  # their quantizers go to 255
+    scale = {
+        "nvenc": ["-rc", "vbr", "-cq", str(step), "-b:v", "0"],
+        "qsv": ["-global_quality", str(step)],
+        "vaapi": ["-rc_mode", "CQP", "-global_quality", str(step)],
+        "videotoolbox": ["-profile:v", "hq"] if codec == "prores" else ["-q:v", str(quality)],
+    }
+    device = ["-vaapi_device", "/dev/dri/renderD128"] if encoder == "vaapi" else []
+    tag = ["-tag:v", "hvc1"] if codec == "hevc" else []
+    return [*device, "-c:v", f"{codec}_{encoder}", *scale[encoder], "-bf", "0", *tag]
+
+
 def _webp(quality: int) -> list[str]:
     lossy = ["-quality", str(quality), "-compression_level", "2", "-pix_fmt", "bgra"]
     lossless = ["-lossless", "1", "-quality", "20", "-compression_level", "1", "-pix_fmt", "bgra"]
     return ["-c:v", "libwebp_anim", *(lossless if quality == 100 else lossy), "-loop", "0", "-f", "webp"]
 
 
-def gif_palette_arguments(quality: int) -> list[str]:
-    """Arguments that turn the master into a palette picture; lower quality means fewer colours."""
-    colours = min(256, round(8 * 2 ** (quality / 16)))  # 80 and more → 256, 1 → 8
-    palette = f"palettegen=max_colors={colours}:reserve_transparent=1:stats_mode=full"
-    return ["-vf", palette, "-c:v", "png", "-f", "image2pipe"]
-
-
-def gif_arguments() -> list[str]:
-    """Arguments after the master and the palette. Ordered dither: what does not move gets the same dots every frame."""
-    dither = "[0:v][1:v]paletteuse=dither=bayer:bayer_scale=3:diff_mode=rectangle"
-    return [*CLEAN, "-lavfi", dither, "-loop", "0", "-f", "gif"]
+def gif_arguments(size: tuple[int, int], rate: Fraction) -> list[str]:
+    """Arguments that read indices and their palette from stdin, and write what differs from the frame before."""
+    source = ["-f", "rawvideo", "-pix_fmt", "pal8", "-s", f"{size[0]}x{size[1]}", "-framerate", str(rate)]
+    return [*source, "-i", "pipe:0", *CLEAN, "-loop", "0", "-f", "gif"]
 
 
 def repeat_arguments(file: Path, repeat: int) -> list[str]:
     """Arguments that join `repeat` copies of one encoded cycle, without decoding."""
-    arguments = ["-stream_loop", str(repeat - 1), *own_input(file), "-c", "copy", *CLEAN]
-    return [*arguments, *(MP4 if file.suffix == ".mp4" else ("-f", "webm"))]
+    return ["-stream_loop", str(repeat - 1), *own_input(file), "-c", "copy", *CLEAN, *CONTAINER[file.suffix]]

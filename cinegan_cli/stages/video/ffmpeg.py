@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -119,6 +119,19 @@ def run_ffmpeg(arguments: Sequence[str], what: Path) -> None:
     """Run to the end. Raises `OutputError` naming the output `what`; an interruption kills ffmpeg first."""
     process = FfmpegProcess(arguments)
     try:
+        process.finish(what)
+    except BaseException:
+        process.kill()
+        raise
+
+
+def feed_ffmpeg(data: Iterable[bytes], arguments: Sequence[str], what: Path) -> None:
+    """As `run_ffmpeg`, with `data` on stdin."""
+    process = FfmpegProcess(arguments, takes_input=True)
+    try:
+        with suppress(BrokenPipeError):  # the exit status tells
+            for piece in data:
+                process.write(memoryview(piece))
         process.finish(what)
     except BaseException:
         process.kill()

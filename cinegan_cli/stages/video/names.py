@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from cinegan_cli.errors import UsageError
 
-SUFFIXES = (".mp4", ".webm", ".gif", ".webp", ".apng")
+SUFFIXES = (".mp4", ".webm", ".mov", ".gif", ".webp", ".apng")
 NUMBER_FIELD = re.compile(r"%0?\d*d")
 UNITS = MappingProxyType(
     {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}

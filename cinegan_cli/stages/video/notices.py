@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-from cinegan_cli.config import Config, PhotoConfig, VideoConfig
+from cinegan_cli.config import Config, PhotoConfig
+from cinegan_cli.stages.video.codecs import codec_of
 from cinegan_cli.stages.video.levels import CODECS, PLAYABLE, is_playable, longest_side, required_level, who_stops
 
 GIF_TICKS = 100  # a second: GIF counts in hundredths
@@ -18,7 +18,7 @@ def size_limit(config: Config) -> Callable[[tuple[int, int]], tuple[int, str]] |
 
     None when nothing limits it: no output is a video, or the run asks for a side longer than the default.
     """
-    codecs = {codec for path in config.video.out if (codec := codec_of(path, config.video))}
+    codecs = {codec for path in config.video.out if (codec := codec_of(path, config.video)) in CODECS}
     if not codecs or config.photo.max_side > USUAL_SIDE:
         return None
 
@@ -34,11 +34,6 @@ def size_limit(config: Config) -> Callable[[tuple[int, int]], tuple[int, str]] |
 def output_notices(config: Config, size: tuple[int, int]) -> tuple[str, ...]:
     """Notes on the outputs of a run whose frames have that size (width, height)."""
     return (*_length_notices(config), *_gif_notices(config), *_level_notices(config, size))
-
-
-def codec_of(path: Path, video: VideoConfig) -> str | None:
-    """The codec of a video, None for pictures."""
-    return {".mp4": video.codec, ".webm": "vp9"}.get(path.suffix.lower())
 
 
 def _length_notices(config: Config) -> Iterator[str]:
@@ -69,7 +64,7 @@ def _gif_notices(config: Config) -> Iterator[str]:
 def _level_notices(config: Config, size: tuple[int, int]) -> Iterator[str]:
     for path in config.video.out:
         codec = codec_of(path, config.video)
-        if codec is None or is_playable(codec, size, config.render.fps):
+        if codec not in CODECS or is_playable(codec, size, config.render.fps):
             continue
         level = required_level(codec, size, config.render.fps)
         name = f"{CODECS[codec].name} of level {level.name}" if level else f"beyond every level of {CODECS[codec].name}"

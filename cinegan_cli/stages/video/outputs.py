@@ -20,14 +20,15 @@ from cinegan_cli.stages.video.commit import Moves
 from cinegan_cli.stages.video.encoders import (
     encoder_arguments,
     gif_arguments,
-    gif_palette_arguments,
     output,
     own_input,
     repeat_arguments,
 )
-from cinegan_cli.stages.video.ffmpeg import FrameEncoder, run_ffmpeg
+from cinegan_cli.stages.video.ffmpeg import FrameEncoder, feed_ffmpeg, run_ffmpeg
 from cinegan_cli.stages.video.fit import CLOSE_ENOUGH, MOST_TRIES, next_quality
+from cinegan_cli.stages.video.gif import coded_frames
 from cinegan_cli.stages.video.names import existing_frames, frame_number, temporary_beside
+from cinegan_cli.stages.video.read import read_frames
 
 PNG_LEVEL = 1  # zlib: level 3 saves 4 % and takes twice as long
 PNG_THREADS = 2
@@ -35,12 +36,16 @@ PNG_THREADS = 2
 
 @dataclass(frozen=True)
 class Written:
-    """One output as it lies on disk: `bytes` of all its files, `quality` as used (None where it is lossless)."""
+    """One output as it lies on disk: `bytes` of all its files, `quality` as used (None where it is lossless).
+
+    `encoder` is ffmpeg's name of the hardware that made it, None for software.
+    """
 
     path: Path
     bytes: int
     frames: int
     quality: int | None
+    encoder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,26 +85,33 @@ class VideoFile(Output):
     """One file by ffmpeg: encoded as frames come, or afterwards from the master when that takes several passes."""
 
     def __init__(
-        self, path: Path, form: LoopFormat, *, quality: int, max_bytes: int | None, codec: str = "h264"
+        self,
+        path: Path,
+        form: LoopFormat,
+        *,
+        quality: int,
+        max_bytes: int | None,
+        codec: str | None,
+        encoder: str = "software",
     ) -> None:
         super().__init__(path, form)
         self.suffix = path.suffix.lower()
         self.quality = quality
-        self._kind = codec if self.suffix == ".mp4" else self.suffix
+        self._codec = codec
+        self._hardware = encoder
         self._max_bytes = max_bytes
         self._temporary = temporary_beside(path, self.suffix)
         self._scratch = temporary_beside(path, ".scratch" + self.suffix)
-        self._palette = temporary_beside(path, ".palette.png")
         self._old = temporary_beside(path, ".old" + self.suffix)
         self._encoder: FrameEncoder | None = None
         if not self.needs_master:
-            arguments = encoder_arguments(self._kind, quality, form.count)
+            arguments = self._arguments(quality)
             self._encoder = FrameEncoder(self._temporary, path, size=form.size, rate=form.rate, arguments=arguments)
 
     @property
     def needs_master(self) -> bool:
-        """GIF: its palette comes first. Limits: several tries. Repeats: only mp4 and webm are joined undecoded."""
-        joined = self.suffix in (".mp4", ".webm") or self.form.repeat == 1
+        """GIF: its palette comes first. Limits: several tries. Repeats: only videos are joined undecoded."""
+        joined = self._codec is not None or self.form.repeat == 1
         return self.suffix == ".gif" or self._max_bytes is not None or not joined
 
     def add(self, frame: NDArray[np.uint8]) -> None:
@@ -119,30 +131,34 @@ class VideoFile(Output):
         size = self._temporary.stat().st_size
         moves.replace(self._temporary, self.path, self._old)
         lossless = self.suffix == ".apng" or (self.suffix == ".webp" and self.quality == 100)
-        return Written(self.path, size, self.form.count * self.form.repeat, None if lossless else self.quality)
+        hardware = f"{self._codec}_{self._hardware}" if self._codec and self._hardware != "software" else None
+        frames = self.form.count * self.form.repeat
+        return Written(self.path, size, frames, None if lossless else self.quality, hardware)
 
     def discard(self) -> None:
         if self._encoder is not None:
             self._encoder.abort()
-        for file in (self._temporary, self._scratch, self._palette, self._old):
+        for file in (self._temporary, self._scratch, self._old):
             file.unlink(missing_ok=True)
+
+    def _arguments(self, quality: int) -> list[str]:
+        return encoder_arguments(self.suffix, self._codec, quality, self.form.count, self._hardware)
 
     def _encode(self, master: Path, quality: int, target: Path) -> int:
         """Encode all cycles from the master; bytes of the file."""
         source = own_input(master)
-        if self.suffix in (".mp4", ".webm"):
-            arguments = encoder_arguments(self._kind, quality, self.form.count)
+        if self._codec is not None:
+            arguments = self._arguments(quality)
             run_ffmpeg([*source, *arguments, output(target)], self.path)
             self._repeat(target)
             return target.stat().st_size
+        if self.suffix == ".gif":
+            coded = coded_frames(lambda: read_frames(master), self.form.count, self.form.repeat, quality)
+            feed_ffmpeg(coded, [*gif_arguments(self.form.size, self.form.rate), output(target)], self.path)
+            return target.stat().st_size
         if self.form.repeat > 1:
             source = ["-stream_loop", str(self.form.repeat - 1), *source]
-        if self.suffix == ".gif":
-            run_ffmpeg([*own_input(master), *gif_palette_arguments(quality), output(self._palette)], self.path)
-            source += own_input(self._palette)
-            arguments = gif_arguments()
-        else:
-            arguments = encoder_arguments(self._kind, quality, self.form.count)
+        arguments = self._arguments(quality)
         run_ffmpeg([*source, *arguments, output(target)], self.path)
         return target.stat().st_size
 

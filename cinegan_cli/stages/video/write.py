@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from cinegan_cli.config import VideoConfig
 from cinegan_cli.errors import OutputError, UsageError
 from cinegan_cli.interrupts import signals_held, surely
+from cinegan_cli.stages.video.codecs import check_codecs, codec_of
 from cinegan_cli.stages.video.commit import commit_all
-from cinegan_cli.stages.video.encoders import ENCODERS, MASTER_SUFFIX, exact_rate, master_arguments
-from cinegan_cli.stages.video.ffmpeg import FrameEncoder, ffmpeg_executable, has_encoder
+from cinegan_cli.stages.video.encoders import MASTER_SUFFIX, exact_rate, master_arguments
+from cinegan_cli.stages.video.ffmpeg import FrameEncoder, ffmpeg_executable
 from cinegan_cli.stages.video.names import (
     NUMBER_FIELD,
     SUFFIXES,
@@ -34,7 +35,7 @@ FASTEST_GIF = 50.0  # frames/s: GIF counts in 1/100 s, and browsers slow a delay
 def check_outputs(config: VideoConfig, *, fps: float | None = None) -> None:
     """Refuse, before any work, outputs that cannot be written.
 
-    Raises `UsageError` for unknown kinds, bad patterns, doubles, a bad --max-bytes, GIFs faster than 50 frames/s;
+    Raises `UsageError` for unknown kinds, bad patterns, doubles, a bad --max-bytes or --codec, GIFs over 50 frames/s;
     `OutputError` for existing files without `config.overwrite`, folders that cannot be written, and a missing ffmpeg.
     """
     if not config.out:
@@ -53,7 +54,7 @@ def check_outputs(config: VideoConfig, *, fps: float | None = None) -> None:
     parse_bytes(config.max_bytes)
     if not all(map(writes_frames, config.out)):
         ffmpeg_executable()
-    _check_codec(config)
+    check_codecs(config)
 
 
 def write_loop(
@@ -93,15 +94,6 @@ def write_loop(
             raise _output_error(error, config.out[0]) from error
 
 
-def _check_codec(config: VideoConfig) -> None:
-    """Builds of ffmpeg differ; every one has H.264."""
-    if config.codec != "h264" and not has_encoder(ENCODERS[config.codec]):
-        raise OutputError(
-            f"--codec {config.codec}: this ffmpeg was built without {ENCODERS[config.codec]}; run "
-            "pip install --upgrade imageio-ffmpeg, or use --codec h264"
-        )
-
-
 def _check_kind(path: Path, fps: float | None) -> None:
     if writes_frames(path):
         if len(NUMBER_FIELD.findall(path.name)) != 1 or "%" in NUMBER_FIELD.sub("", path.name):
@@ -125,7 +117,7 @@ def _check_place(path: Path, overwrite: bool) -> None:
     if not folder.is_dir():
         raise OutputError(f"{path}: {folder} is a file, not a folder; choose another place")
     with suppress(FileNotFoundError):  # but not: that the longest name we shall use is too long
-        os.lstat(temporary_beside(path.absolute(), ".palette.png"))
+        os.lstat(temporary_beside(path.absolute(), ".scratch.webm"))
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {folder} cannot be written to; choose another place")
 
@@ -158,7 +150,12 @@ def _open(path: Path, form: LoopFormat, config: VideoConfig, cleanup: ExitStack)
         output = PngFolder(path, form)
     else:
         output = VideoFile(
-            path, form, quality=config.quality, max_bytes=parse_bytes(config.max_bytes), codec=config.codec
+            path,
+            form,
+            quality=config.quality,
+            max_bytes=parse_bytes(config.max_bytes),
+            codec=codec_of(path, config),
+            encoder=config.encoder,
         )
     cleanup.callback(output.discard)
     return output
