@@ -76,7 +76,7 @@ class Mixer:
             self._learn(missing)
         ways = self._ways[cells]
         share = np.einsum("nc,nc->n", colours.astype(np.float32), ways[:, :3]) - ways[:, 3]
-        return self._pairs[cells, (share > pattern).view(np.uint8)]
+        return np.asarray(self._pairs[cells, (share > pattern).view(np.uint8)], np.uint8)
 
     def _learn(self, cells: NDArray[np.int32]) -> None:
         pairs = self._choose(cells)
@@ -108,7 +108,7 @@ def _bayer() -> NDArray[np.float32]:
     order = np.zeros((1, 1), np.float32)
     for _ in range(3):
         order = np.block([[4 * order, 4 * order + 2], [4 * order + 3, 4 * order + 1]])
-    return (order + 0.5) / order.size
+    return ((order + 0.5) / order.size).astype(np.float32)
 
 
 def coded_frames(cycle: Callable[[], Iterable[Pixels]], count: int, repeat: int, quality: int) -> Iterator[bytes]:

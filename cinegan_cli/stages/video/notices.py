@@ -18,7 +18,8 @@ def size_limit(config: Config) -> Callable[[tuple[int, int]], tuple[int, str]] |
 
     None when nothing limits it: no output is a video, or the run asks for a side longer than the default.
     """
-    codecs = {codec for path in config.video.out if (codec := codec_of(path, config.video)) in CODECS}
+    given = (codec_of(path, config.video) for path in config.video.out)
+    codecs = {codec for codec in given if codec is not None and codec in CODECS}
     if not codecs or config.photo.max_side > USUAL_SIDE:
         return None
 
@@ -64,7 +65,7 @@ def _gif_notices(config: Config) -> Iterator[str]:
 def _level_notices(config: Config, size: tuple[int, int]) -> Iterator[str]:
     for path in config.video.out:
         codec = codec_of(path, config.video)
-        if codec not in CODECS or is_playable(codec, size, config.render.fps):
+        if codec is None or codec not in CODECS or is_playable(codec, size, config.render.fps):
             continue
         level = required_level(codec, size, config.render.fps)
         name = f"{CODECS[codec].name} of level {level.name}" if level else f"beyond every level of {CODECS[codec].name}"
