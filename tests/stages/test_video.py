@@ -310,7 +310,7 @@ def test_a_shorter_loop_removes_the_rest_of_a_longer_one(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "names",
-    [(), ("a.mov",), ("a",), ("a.png",), ("%d_%d.png",), ("%s.png",), ("%02d/a.png",), ("a.mp4", "./a.mp4")],
+    [(), ("a.avi",), ("a",), ("a.png",), ("%d_%d.png",), ("%s.png",), ("%02d/a.png",), ("a.mp4", "./a.mp4")],
 )
 def test_unknown_kinds_and_doubles(tmp_path: Path, names: tuple[str, ...]) -> None:
     with pytest.raises(UsageError):
