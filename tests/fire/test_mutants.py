@@ -20,7 +20,7 @@ from tests.small_scene import invoke, tree, write_scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="no alarms")]
 
-SECONDS = 20  # the longest that one of them may take, on a busy machine
+SECONDS = 60  # the longest that one of them may take, on a busy machine
 RUN = "run"  # training keeps what it has measured for the next try
 ANSWERS = {ExitStatus.OK, ExitStatus.USAGE, ExitStatus.INPUT, ExitStatus.MODEL_MISSING, ExitStatus.CHECK}
 Remember = Callable[[str, object], None]
