@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+
+from tests.small_scene import write_scene
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with the small scene in it; CINEGAN_HOME is beside it."""
+    folder = tmp_path / "case"
+    folder.mkdir()
+    write_scene(folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("CINEGAN_HOME", str(tmp_path / "home"))
+    return folder
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 from cinegan_cli.errors import ExitStatus
 from tests import released_files as released
 from tests.fire.processes import Ended, start
-from tests.small_scene import MOTION, texture, tree, write_scene
+from tests.small_scene import MOTION, texture, tree
 
 pytestmark = [
     pytest.mark.slow,
@@ -43,16 +43,12 @@ Remember = Callable[[str, object], None]
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with the small scene in it."""
-    folder = tmp_path / "case"
-    folder.mkdir()
-    write_scene(folder)
+def place(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same with a photo of grain; sets of models lie below full/."""
     grain = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
-    Image.fromarray(grain).save(folder / "grain.png")
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("CINEGAN_HOME", str(folder / "full"))
-    return folder
+    Image.fromarray(grain).save(place / "grain.png")
+    monkeypatch.setenv("CINEGAN_HOME", str(place / "full"))
+    return place
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from cinegan_cli.errors import ExitStatus
 from tests.fire.processes import LAST_WORDS, Ended, start
 from tests.models.test_models import Server, server
 from tests.small_models import write_models
-from tests.small_scene import MOTION, texture, tree, write_scene
+from tests.small_scene import MOTION, texture, tree
 
 __all__ = ["server"]
 
@@ -34,17 +34,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reas
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 LONG = f"--mask mask.png {MOTION} --seconds 1 --fps 20 --threads 1"
 Remember = Callable[[str, object], None]
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with the small scene in it."""
-    folder = tmp_path / "case"
-    folder.mkdir()
-    write_scene(folder)
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("CINEGAN_HOME", str(tmp_path / "home"))
-    return folder
 
 
 def interrupted(command: str, place: Path, number: signal.Signals, dice: random.Random, whole: float) -> Ended:
