@@ -264,6 +264,9 @@ CASES = [
     Case("ffmpeg missing", LOOP, ENCODER, "imageio-ffmpeg", fault=bad.no_ffmpeg),
     Case("ffmpeg that is not there", LOOP, ENCODER, "imageio-ffmpeg", fault=bad.wrong_ffmpeg),
     Case(
+        "ffmpeg that is not there, .webm", f"{ANIMATE} --out a.webm", ENCODER, "imageio-ffmpeg", fault=bad.wrong_ffmpeg
+    ),
+    Case(
         "ffmpeg gives up",
         LOOP,
         ENCODER,

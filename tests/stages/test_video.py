@@ -380,10 +380,22 @@ def test_cycles_of_a_mov_are_joined(tmp_path: Path) -> None:
     assert len(decoded(tmp_path / "a.mov")) == written[0].frames == 3 * COUNT
 
 
-def test_codec_that_ffmpeg_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "hevc"), ("a.webm", "vp9")])
+def test_codec_that_ffmpeg_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, codec: str) -> None:
     monkeypatch.setattr(video_codecs, "has_encoder", lambda name: False)
-    with pytest.raises(OutputError, match="--codec hevc"):
-        check_outputs(VideoConfig(out=(tmp_path / "a.mp4",), codec="hevc"))
+    with pytest.raises(OutputError, match=f"{name}: needs {codec}"):
+        check_outputs(VideoConfig(out=(tmp_path / name,), codec=codec if name == "a.mp4" else "h264"))
+
+
+@pytest.mark.parametrize(("status", "listed"), [(0, False), (1, True)])
+def test_an_ffmpeg_that_cannot_list_its_encoders_may_have_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, listed: bool
+) -> None:
+    script = tmp_path / "ffmpeg"
+    script.write_text(f"#!/bin/sh\nexit {status}\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(script))
+    assert has_encoder("libx265") == listed
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,9 @@ def check_codecs(video: VideoConfig) -> None:
         kinds = " or ".join(kind for kind, held in HOLDS.items() if video.codec in held)
         raise UsageError(f"--codec {video.codec}: goes into {kinds}, which no --out names; name one, or leave it out")
     if video.encoder == "software":
-        for codec in dict.fromkeys(codecs):
-            _check_software(codec)
+        for path in video.out:
+            if codec := codec_of(path, video):
+                _check_software(path, codec)
         return
     if not codecs:
         raise UsageError(f"--encoder {video.encoder}: makes {', '.join(HOLDS)}, which no --out names; leave it out")
@@ -77,9 +78,9 @@ def failure(ffmpeg: str, codec: str, encoder: str) -> str:
     return said if done.returncode else ""
 
 
-def _check_software(codec: str) -> None:
+def _check_software(path: Path, codec: str) -> None:
     if codec != "h264" and not has_encoder(ENCODERS[codec]):
         raise OutputError(
-            f"--codec {codec}: this ffmpeg was built without {ENCODERS[codec]}; run "
-            "pip install --upgrade imageio-ffmpeg, or use --codec h264"
+            f"{path}: needs {codec}, and this ffmpeg was built without {ENCODERS[codec]}; run "
+            "pip install --upgrade imageio-ffmpeg, or write an .mp4 as h264"
         )

@@ -36,10 +36,16 @@ def ffmpeg_executable() -> str:
 
 
 def has_encoder(name: str) -> bool:
-    """Whether the ffmpeg binary was built with that encoder. Raises `OutputError` when there is no ffmpeg."""
+    """Whether the ffmpeg binary was built with that encoder. Raises `OutputError` when there is no ffmpeg.
+
+    True as well for an ffmpeg that does not start or cannot list its encoders: what it says in the end tells more.
+    """
     command = [ffmpeg_executable(), "-hide_banner", "-encoders"]
-    listed = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).stdout
-    return name.encode() in listed.split()
+    try:
+        listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    except OSError:
+        return True
+    return listing.returncode != 0 or name.encode() in listing.stdout.split()
 
 
 class FfmpegProcess:
