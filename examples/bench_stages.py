@@ -27,7 +27,7 @@ from timing import best_ms
 
 # Line of the table, and the functions as their callers know them; () after a name: what is called on its result.
 STAGES = (
-    ("decode", ("scene.read_photo",)),
+    ("decode", ("stages.photo.frame_photo", "scene.photo_of")),
     ("seer", ("stages.mask.make.see",)),
     ("mask: clean-up, objects", ("scene.make_mask",)),
     ("matting", ("stages.mask.make.refine",)),
