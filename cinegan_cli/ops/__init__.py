@@ -9,6 +9,7 @@ from cinegan_cli.ops.sample import sample
 from cinegan_cli.ops.splat import splat
 from cinegan_cli.ops.threads import one_thread, side_by_side
 from cinegan_cli.ops.total import total
+from cinegan_cli.ops.yuv import yuv420
 
 __all__ = [
     "BackendInfo",
@@ -24,4 +25,5 @@ __all__ = [
     "side_by_side",
     "splat",
     "total",
+    "yuv420",
 ]
