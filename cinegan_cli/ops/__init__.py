@@ -3,6 +3,7 @@
 from cinegan_cli.ops._native import BackendInfo, backend_info
 from cinegan_cli.ops.advect import advect
 from cinegan_cli.ops.composite import composite
+from cinegan_cli.ops.dilate import dilate
 from cinegan_cli.ops.joint_sample import joint_sample
 from cinegan_cli.ops.render import anchor_of, interleaved, render
 from cinegan_cli.ops.sample import sample
@@ -17,6 +18,7 @@ __all__ = [
     "anchor_of",
     "backend_info",
     "composite",
+    "dilate",
     "interleaved",
     "joint_sample",
     "one_thread",
