@@ -1,9 +1,10 @@
-"""Ray itself, in processes of its own: two small workers here, and a cluster of which a machine dies."""
+"""Ray itself, in processes of its own: two small workers here, a cluster of which a machine dies, one behind a port."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import pytest
 
 import cinegan_cli
 from cinegan_cli.errors import ExitStatus
-from tests.small_scene import MOTION, QUICK, invoke, tree
+from tests.small_scene import MOTION, QUICK, Outcome, invoke, tree
 
 # Ray is not imported here: it would keep threads and settings for all tests that follow
 pytestmark = [
@@ -70,20 +71,30 @@ def is_this_machine(address: str) -> bool:
     return host.endswith("0100007F") or host == "00000000000000000000000001000000"
 
 
+def require_same(status: int, complaints: str, folder: Path, single: Outcome) -> None:
+    """The outcome and others/ are those of one process, which made loops/; what differs is told in full."""
+    assert status == single.status, complaints
+    assert complaints == single.stderr, f"on stderr {complaints!r}\ninstead of {single.stderr!r}"
+    ours, theirs = tree(folder / "loops"), tree(folder / "others")
+    assert sorted(name for name in ours.keys() | theirs.keys() if ours.get(name, 0) != theirs.get(name, 0)) == []
+
+
 def test_workers_here_make_the_same_loops_and_talk_to_nobody(folder: Path, capfd: Capture) -> None:
     single = invoke(f"animate photos {OPTIONS} --out loops", capfd)
-    process = start(f"photos {OPTIONS} --out others --cluster local")
+    (folder / "home").mkdir()
+    process = start(f"photos {OPTIONS} --out others --cluster local", HOME=str(folder / "home"))
     seen: dict[str, tuple[str, str, str]] = {}
     while process.poll() is None:
         seen |= sockets(family(process.pid))
         time.sleep(0.1)
     said, complaints = process.communicate()
-    assert (process.returncode, complaints) == (single.status, single.stderr)
+    require_same(process.returncode, complaints, folder, single)
     assert "raylet" not in said
-    assert tree(folder / "others") == tree(folder / "loops")
     assert len(seen) > 5
-    assert [found for found in seen.values() if not is_this_machine(found[0])] == []
-    assert [found for found in seen.values() if found[2] == "01" and not is_this_machine(found[1])] == []
+    elsewhere = [found for found in seen.values() if not is_this_machine(found[0])]
+    elsewhere += [found for found in seen.values() if found[2] == "01" and not is_this_machine(found[1])]
+    assert elsewhere == [], f"sockets: {elsewhere}"
+    assert not (folder / "home/.ray").exists()  # a token there would be demanded by every cluster that starts later
 
 
 def test_an_interrupt_ends_everything_and_leaves_nothing(folder: Path) -> None:
@@ -144,8 +155,49 @@ def test_a_machine_that_dies_loses_nothing(folder: Path, killing: subprocess.Pop
     killing.stdin.write("\n")
     killing.stdin.flush()
     _, complaints = process.communicate(timeout=400)
-    assert (process.returncode, complaints) == (single.status, single.stderr)
-    assert tree(folder / "others") == tree(folder / "loops")
+    require_same(process.returncode, complaints, folder, single)
+
+
+@pytest.fixture
+def head(folder: Path) -> Iterator[tuple[str, str]]:
+    """The ray:// address of a head started by hand, and the home of both sides, whose token it demands."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = folder / "home"
+    (home / ".ray").mkdir(parents=True)
+    (home / ".ray/auth_token").write_text("0123456789abcdef" * 4)
+    options = f"--head --block --port 0 --ray-client-server-port {port} --num-cpus 2 --disable-usage-stats"
+    path = str(Path(cinegan_cli.__file__).parents[1])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ray.scripts.scripts", "start", *options.split(), "--include-dashboard=false"],
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "HOME": str(home)},
+    )
+    deadline = time.monotonic() + 200
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            break
+        time.sleep(0.5)
+    yield f"ray://127.0.0.1:{port}", str(home)
+    processes = family(process.pid)
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=60)
+    for pid in processes:
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_head_behind_a_port_that_demands_a_token(folder: Path, head: tuple[str, str], capfd: Capture) -> None:
+    pytest.importorskip("grpc", reason='pip install "ray[client]"')
+    address, home = head
+    single = invoke(f"animate photos {OPTIONS} --out loops", capfd)
+    process = start(f"photos {OPTIONS} --out others --cluster {address}", HOME=home)
+    _, complaints = process.communicate(timeout=400)
+    require_same(process.returncode, complaints, folder, single)
 
 
 @pytest.mark.parametrize("address", ["auto", "ray://127.0.0.1:9"])
