@@ -29,8 +29,7 @@ FEWEST_LANES = 4
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no statistics leave this machine
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # below `uv run` this package would be packed up for the workers
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its native code and gRPC's write to stderr past all settings of logging
-    "GRPC_VERBOSITY": "NONE",
+    "GRPC_VERBOSITY": "NONE",  # it writes to stderr past all settings of logging
 }
 ALONE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's word for: nothing but this machine can connect
@@ -136,14 +135,15 @@ def _connect(ray: Any, address: str) -> None:
         raise UsageError(f"--cluster {address}: cannot be reached: {described(error)}; {advice}") from error
     finally:
         signal.signal(signal.SIGTERM, ours)  # Ray takes it for itself
-    _silence()
+    _quieten()
 
 
 def _begin(ray: Any, address: str, options: dict[str, Any]) -> None:
     """`ray.init`; again where a busy machine was too slow for what Ray waits, or the head's process for us has died."""
     for attempt in range(1, STARTS + 1):
         try:
-            ray.init(address=address, **options)
+            with _silence():
+                ray.init(address=address, **options)
             return
         except Exception as error:  # noqa: PERF203
             ray.shutdown()
@@ -173,7 +173,20 @@ def _require_answer(address: str) -> None:
         raise UsageError(f"--cluster {address}: cannot be reached at {host}:{port}: {error}; is it running?") from error
 
 
-def _silence() -> None:
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing on stderr meanwhile: until connected, Ray's native code tells there that the head is not up yet."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _quieten() -> None:
     """Keep Ray from printing pages to our stdout when a machine dies: there is no setting for that."""
     from ray._private import worker
 
