@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,8 +21,7 @@ def matte(mask: Mask) -> Tensor:
     A grey area of the mask moves as a whole, slower; only beside static pixels is a grey value a partly covered pixel.
     So a mask is divided by its largest value nearby.
     """
-    largest = F.max_pool2d(mask.alpha[None], 2 * MATTE_REACH + 1, stride=1, padding=MATTE_REACH)[0]
-    return mask.alpha / largest.clamp(min=1e-6)
+    return mask.alpha / ops.dilate(mask.alpha, MATTE_REACH).clamp(min=1e-6)
 
 
 def composite(layers: Iterable[LayerFrame], coverage: Tensor) -> Iterator[Tensor]:

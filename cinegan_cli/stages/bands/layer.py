@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from cinegan_cli import ops
@@ -24,8 +23,7 @@ def moving_layer(photo: Photo, mask: Mask, motion: Motion | None = None) -> Tens
     smoothly, and with their texture where the `motion`, if it is given, brings it into the moving area.
     """
     known = (mask.alpha > 0.98).to(torch.float32)  # [H, W]
-    width = 2 * EDGE_WIDTH + 1
-    known = 1 - F.max_pool2d((1 - known)[None], width, stride=1, padding=EDGE_WIDTH)[0]
+    known = 1 - ops.dilate(1 - known, EDGE_WIDTH)
     if bool((known == 1).all()) or not bool(known.any()):
         return photo.pixels
     smooth = pull_push(photo.pixels, known).to(photo.pixels.device)
