@@ -43,7 +43,7 @@ def continue_inflow(layer: Tensor, known: Tensor, hidden: Tensor, velocity: Tens
     mirrors = [_follow(one, steps, lambda length: 2 * length) for one in both]
     shifts = [_follow(one, steps, lambda length: shift * torch.ceil(length / shift)) for one in both]
     shares = _shares(*mirrors)
-    out = layer
+    out = layer.clone()
     for mirror, moved, share in zip(mirrors, shifts, shares, strict=True):
         far = (mirror.length.nan_to_num(posinf=0) / (JOIN * max(h, w))).clamp(0, 1)
         for way, part in ((mirror, share * (1 - far)), (moved, share * far)):
@@ -51,7 +51,7 @@ def continue_inflow(layer: Tensor, known: Tensor, hidden: Tensor, velocity: Tens
             wanted = wanted * hidden
             region = (wanted[0] > 0).to(torch.uint8)
             shown = ops.joint_sample(layer, torch.stack([way.offsets, way.offsets]), 0.0, region=region)
-            out = out + wanted * (shown - layer)
+            out += shown.sub_(layer).mul_(wanted)
     return out
 
 
