@@ -28,6 +28,7 @@ CPU_SOURCES = [
     "csrc/render_cpu.cpp",
     "csrc/sample_cpu.cpp",
     "csrc/splat_cpu.cpp",
+    "csrc/yuv_cpu.cpp",
 ]
 CUDA_SOURCES = [
     "csrc/device_cuda.cu",

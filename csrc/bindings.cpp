@@ -19,6 +19,7 @@
 #include "render.h"
 #include "sample.h"
 #include "splat.h"
+#include "yuv.h"
 
 namespace py = pybind11;
 
@@ -262,6 +263,11 @@ void render(const std::vector<Level>& levels, const std::vector<Part>& parts, co
   render_cpu(p);
 }
 
+void yuv420(const std::array<Address, 2>& a, const Grid& sizes, int threads, int simd) {
+  require_sizes(sizes);
+  yuv420_cpu({sizes[0], sizes[1], pointer<std::uint8_t>(a[0]), pointer<std::uint8_t>(a[1]), threads, simd_of(simd)});
+}
+
 template <class T>
 void define(py::module_& m, const std::string& type) {
   const py::call_guard<py::gil_scoped_release> release;
@@ -281,6 +287,7 @@ PYBIND11_MODULE(_C, m) {
   m.def("joint_sample", &joint_sample, py::call_guard<py::gil_scoped_release>());
   m.def("composite", &composite, py::call_guard<py::gil_scoped_release>());
   m.def("render", &render, py::call_guard<py::gil_scoped_release>());
+  m.def("yuv420", &yuv420, py::call_guard<py::gil_scoped_release>());
   m.def("advect", &advect, py::call_guard<py::gil_scoped_release>());
   m.def("best_simd", &best_simd);
 #ifdef CINEGAN_CUDA

@@ -81,44 +81,64 @@ ALWAYS_INLINE Float8 gather_inside(const RenderLevel& level, const Spot& at, flo
   return a * spread<0>(across) + b * spread<2>(across) + c * spread<4>(across);
 }
 
-// The same for any spot, mirrored at the border.
-inline Float4 gather_border(const RenderLevel& level, const Spot& at, float share) {
-  Index columns[Lanczos3::TAPS];
+// The same for any position, mirrored at the border; nothing when it is not finite.
+inline Float4 gather_border(const RenderLevel& level, float x, float y, float share) {
+  Spot at;
+  float right, down;
   Float4 sum = {};
+  if (!locate(x, level.width, REFLECT, &at.x, &right) || !locate(y, level.height, REFLECT, &at.y, &down)) return sum;
+  const float *across = WEIGHTS.rows[static_cast<int>(right * FRACTIONS + 0.5f)];
+  const float *along = WEIGHTS.rows[static_cast<int>(down * FRACTIONS + 0.5f)];
+  Index columns[Lanczos3::TAPS];
   for (int k = 0; k < Lanczos3::TAPS; ++k) {
     columns[k] = 4 * border_index(at.x + Lanczos3::FIRST + k, level.width, REFLECT);
   }
   for (int j = 0; j < Lanczos3::TAPS; ++j) {
     const Index row = border_index(at.y + Lanczos3::FIRST + j, level.height, REFLECT);
     Float4 line = {};
-    for (int k = 0; k < Lanczos3::TAPS; ++k)
-      line += load4(level.pixels + 4 * level.pitch * row + columns[k]) * at.across[k];
-    sum += line * (share * at.along[j]);
+    for (int k = 0; k < Lanczos3::TAPS; ++k) line += load4(level.pixels + 4 * level.pitch * row + columns[k]) * across[k];
+    sum += line * (share * along[j]);
   }
   return sum;
 }
 
-ALWAYS_INLINE const float* weights_at(float fraction) {
-  return WEIGHTS.rows[static_cast<int>(fraction * FRACTIONS + 0.5f)];
+// Positions (x, y) of both sources whose taps lie inside are from `least` on and below `most`.
+struct Inside {
+  Float4 least, most;
+};
+inline Inside inside_of(const RenderLevel& level) {
+  const float first = -Lanczos3::FIRST, last = Lanczos3::FIRST + Lanczos3::TAPS - 1;
+  const float right = static_cast<float>(level.width) - last, bottom = static_cast<float>(level.height) - last;
+  return {Float4{first, first, first, first}, Float4{right, bottom, right, bottom}};
 }
 
-// Adds one source at (x, y): to `inner`, or where taps are outside, to `sum`; nothing when it is not finite.
-ALWAYS_INLINE void gather(const RenderLevel& level, float x, float y, float share, Float8* inner, Float4* sum) {
-  const float least = -Lanczos3::FIRST, most = Lanczos3::FIRST + Lanczos3::TAPS - 1;
-  if (share == 0.0f) return;
-  if ((x >= least) & (x < static_cast<float>(level.width) - most) & (y >= least) &
-      (y < static_cast<float>(level.height) - most)) {
-    const int left = static_cast<int>(x), above = static_cast<int>(y);
-    const float right = x - static_cast<float>(left), down = y - static_cast<float>(above);
-    *inner += gather_inside(level, {left, above, weights_at(right), weights_at(down)}, share);
-    return;
+// The sum of the sources' shares at positions (x, y) of the first, then of the second.
+ALWAYS_INLINE Float4 gather(const RenderLevel& level, const Inside& inside, const Float4& at, const float shares[2]) {
+  const Int4 fits = (at >= inside.least) & (at < inside.most);
+  const Float4 safe = fits ? at : inside.least;
+  const Int4 whole = __builtin_convertvector(safe, Int4);
+  const Float4 fraction = safe - __builtin_convertvector(whole, Float4);
+  const Int4 nearest = __builtin_convertvector(fraction * FRACTIONS + 0.5f, Int4);
+  std::int64_t both[2];
+  std::int32_t pixel[4], row[4];
+  std::memcpy(both, &fits, sizeof(both));
+  std::memcpy(pixel, &whole, sizeof(pixel));
+  std::memcpy(row, &nearest, sizeof(row));
+  Float8 inner = {};
+  Float4 sum = {}, halves[2];
+  for (int i = 0; i < 2; ++i) {
+    if (shares[i] == 0.0f) continue;
+    if (both[i] == -1) {
+      const Spot spot = {pixel[2 * i], pixel[2 * i + 1], WEIGHTS.rows[row[2 * i]], WEIGHTS.rows[row[2 * i + 1]]};
+      inner += gather_inside(level, spot, shares[i]);
+    } else {
+      float place[4];
+      std::memcpy(place, &at, sizeof(place));
+      sum += gather_border(level, place[2 * i], place[2 * i + 1], shares[i]);
+    }
   }
-  Spot at;
-  float right, down;
-  if (!locate(x, level.width, REFLECT, &at.x, &right) || !locate(y, level.height, REFLECT, &at.y, &down)) return;
-  at.across = weights_at(right);
-  at.along = weights_at(down);
-  *sum += gather_border(level, at, share);
+  std::memcpy(halves, &inner, sizeof(inner));
+  return sum + (halves[0] + halves[1]);
 }
 
 // Adds row y of level k of part i to out [width, 4]; `base_first` is the row of the level below that its rows begin
@@ -152,17 +172,13 @@ inline void render_row(const RenderParams& p, const PartColumns& columns, std::s
     blend_plane(part.weight, footing(y, level.height, part.weight_height), part.weight_width, s.weight.data());
     weight = s.weight.data();
   }
+  const Inside inside = inside_of(level);
   const float height = static_cast<float>(y);
   for (Index x = start; x < end; ++x) {
     if (!region[x]) continue;
     const float left = static_cast<float>(x);
     const Float4 at = pixel_at(s.origins.data(), columns.grid[k], x) + Float4{left, height, left, height};
-    Float8 inner = {};
-    Float4 value = {}, halves[2];
-    gather(level, at[0], at[1], part.shares[0], &inner, &value);
-    gather(level, at[2], at[3], part.shares[1], &inner, &value);
-    std::memcpy(halves, &inner, sizeof(inner));
-    value += halves[0] + halves[1];
+    Float4 value = gather(level, inside, at, part.shares.data());
     if (gain) value *= value_at(gain, columns.gain[k], x);
     if (base) value += pixel_at(base, columns.base[k], x);
     if (weight) value *= value_at(weight, columns.weight, x);

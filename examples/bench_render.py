@@ -81,7 +81,7 @@ def encode(loop: str, size: tuple[int, int], frames: int, folder: str) -> float:
     subprocess.run([*quiet, "-i", loop, "-pix_fmt", "rgb24", "-f", "rawvideo", raw], check=True)
     before = cpu_of_children()
     with open(raw, "rb") as file:
-        arguments = [*raw_input(size, rate), *encoder_arguments("h264", 80, frames), f"{folder}/again.mp4"]
+        arguments = [*raw_input(size, rate), *encoder_arguments(".mp4", "h264", 80, frames), f"{folder}/again.mp4"]
         subprocess.run([*quiet, *arguments], stdin=file, check=True)
     os.unlink(raw)
     return cpu_of_children() - before

@@ -79,7 +79,7 @@ def inverse_of(step: Tensor) -> Tensor:
     least = torch.full_like(step[:1], torch.inf)
     for _ in range(INVERSE_ROUNDS):
         missed = ops.advect(step, back)  # how far back and the step from there lead from the start
-        length = missed.norm(dim=0, keepdim=True)
+        length = torch.hypot(missed[:1], missed[1:])  # norm(dim=0) takes 70 times as long
         best = torch.where(length < least, back, best)
         least = torch.minimum(length, least)
         back = back - missed

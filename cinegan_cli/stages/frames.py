@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cinegan_cli import ops
-from cinegan_cli.stages.bands import largest_within
 from cinegan_cli.types import LayerFrame, Mask, Warped
 
 MATTE_REACH = 2  # px around a pixel in which the mask's largest value counts as "all of it moves"
@@ -22,8 +21,7 @@ def matte(mask: Mask) -> Tensor:
     A grey area of the mask moves as a whole, slower; only beside static pixels is a grey value a partly covered pixel.
     So a mask is divided by its largest value nearby.
     """
-    largest = largest_within(mask.alpha[None], MATTE_REACH)[0]
-    return mask.alpha / largest.clamp(min=1e-6)
+    return mask.alpha / ops.dilate(mask.alpha, MATTE_REACH).clamp(min=1e-6)
 
 
 def composite(layers: Iterable[LayerFrame], coverage: Tensor) -> Iterator[Tensor]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cinegan_cli.stages.bands.layer import dequantise, moving_layer, texture_kept
-from cinegan_cli.stages.bands.pyramid import COARSEST_SIDE, collapse, largest_within, pyramid
+from cinegan_cli.stages.bands.pyramid import COARSEST_SIDE, collapse, pyramid
 from cinegan_cli.types import Mask
 from tests.scenes import noise_photo, photo_of, upper_half
 
@@ -70,11 +70,3 @@ def test_texture_kept_is_what_dequantising_leaves() -> None:
     assert 0.5 < kept < 0.99
     assert texture_kept(noise, noise, torch.ones(64, 64)) == 1
     assert texture_kept(noise, noise, torch.zeros(64, 64)) == 1
-
-
-@pytest.mark.parametrize("size", [(9, 14), (2, 5), (1, 1)])
-@pytest.mark.parametrize("reach", [1, 2])
-def test_largest_within_is_max_pooling(size: tuple[int, int], reach: int) -> None:
-    image = torch.randn(2, *size, generator=torch.Generator().manual_seed(1))
-    pooled = torch.nn.functional.max_pool2d(image, 2 * reach + 1, stride=1, padding=reach)
-    assert torch.equal(largest_within(image, reach), pooled)

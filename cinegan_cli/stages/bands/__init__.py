@@ -3,12 +3,11 @@
 from cinegan_cli.stages.bands.fill import pull_push
 from cinegan_cli.stages.bands.fill_on_device import pull_push_on_device
 from cinegan_cli.stages.bands.layer import dequantise, moving_layer, texture_kept
-from cinegan_cli.stages.bands.pyramid import collapse, largest_within, low_pass, pyramid, upsample
+from cinegan_cli.stages.bands.pyramid import collapse, low_pass, pyramid, upsample
 
 __all__ = [
     "collapse",
     "dequantise",
-    "largest_within",
     "low_pass",
     "moving_layer",
     "pull_push",

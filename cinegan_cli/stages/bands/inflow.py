@@ -37,7 +37,7 @@ def continue_inflow(layer: Tensor, known: Tensor, hidden: Tensor, velocity: Tens
     inside = F.interpolate(known[None, None], (h, w), mode="area")[0]  # [1, h, w]
     flow = F.interpolate(velocity[None], (h, w), mode="bilinear", antialias=True)[0]
     flow = flow * torch.tensor([w / velocity.shape[2], h / velocity.shape[1]], device=flow.device)[:, None, None]
-    field = torch.cat([flow / flow.norm(dim=0).clamp(min=1e-9), inside])
+    field = torch.cat([flow / torch.hypot(*flow).clamp(min=1e-9), inside])
     steps, shift = round(REACH * max(h, w)), SHIFT * max(h, w)
     both = [field * torch.tensor([s, s, 1.0], device=flow.device)[:, None, None] for s in (1, -1)]
     mirrors = [_follow(one, steps, lambda length: 2 * length) for one in both]
@@ -51,7 +51,7 @@ def continue_inflow(layer: Tensor, known: Tensor, hidden: Tensor, velocity: Tens
             wanted = wanted * hidden
             region = (wanted[0] > 0).to(torch.uint8)
             shown = ops.joint_sample(layer, torch.stack([way.offsets, way.offsets]), 0.0, region=region)
-            out += shown.sub_(layer).mul_(wanted)
+            out.addcmul_(wanted, shown.sub_(layer))
     return out
 
 
@@ -70,7 +70,7 @@ def _follow(field: Tensor, steps: int, whole: Callable[[Tensor], Tensor]) -> _Wa
     `whole` says how long the way is in all, from the length to the region.
     """
     inside = field[2] > 0.5
-    near = F.max_pool2d(inside[None].to(field.dtype), 2 * steps + 1, stride=1, padding=steps)[0] > 0
+    near = ops.dilate(inside, steps)
     at = torch.nonzero(near & ~inside)  # [n, 2]: the others are known, or too far away
     place = start = at.flip(1).T.to(field.dtype)  # [2, n], x and y
     length = torch.full_like(place[0], torch.inf)

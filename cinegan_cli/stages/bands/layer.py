@@ -8,7 +8,7 @@ from torch import Tensor
 from cinegan_cli import ops
 from cinegan_cli.stages.bands.fill import pull_push
 from cinegan_cli.stages.bands.inflow import continue_inflow
-from cinegan_cli.stages.bands.pyramid import _soften, largest_within, low_pass, upsample
+from cinegan_cli.stages.bands.pyramid import _soften, low_pass, upsample
 from cinegan_cli.types import Mask, Motion, Photo
 
 ROUNDING_SLACK = 0.25 / 255  # how far `dequantise` may move a value off its whole level
@@ -23,7 +23,7 @@ def moving_layer(photo: Photo, mask: Mask, motion: Motion | None = None) -> Tens
     smoothly, and with their texture where the `motion`, if it is given, brings it into the moving area.
     """
     known = (mask.alpha > 0.98).to(torch.float32)  # [H, W]
-    known = 1 - largest_within((1 - known)[None], EDGE_WIDTH)[0]
+    known = 1 - ops.dilate(1 - known, EDGE_WIDTH)
     if bool((known == 1).all()) or not bool(known.any()):
         return photo.pixels
     smooth = pull_push(photo.pixels, known).to(photo.pixels.device)

@@ -6,7 +6,6 @@ Here the bands are the Laplacian pyramid of the photo's moving layer: exact, at 
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -53,18 +52,6 @@ def _soften(image: Tensor) -> Tensor:
         for end in (0, n - 1):
             out.narrow(axis, end, 1).add_(image.narrow(axis, end, 1))
         image = out.mul_(0.25)
-    return image
-
-
-def largest_within(image: Tensor, reach: int) -> Tensor:
-    """The largest value within `reach` px along either axis, [C, H, W]: a third of the time of `max_pool2d`."""
-    for axis in (1, 2):
-        out, n = image.clone(), image.shape[axis]
-        for step in range(1, min(reach, n - 1) + 1):
-            for to, of in ((0, step), (step, 0)):
-                part = out.narrow(axis, to, n - step)
-                torch.maximum(part, image.narrow(axis, of, n - step), out=part)
-        image = out
     return image
 
 

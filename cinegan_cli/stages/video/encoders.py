@@ -11,10 +11,8 @@ ENCODERS = MappingProxyType(
 )
 MASTER_SUFFIX = ".nut"  # its time base is exact; Matroska's milliseconds would make the rate uneven
 # The tags belong to the pixels: the matrix of the conversion is set here and is not left to swscale's guess by size.
-TO_BT709 = (
-    "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,format=yuv420p,"
-    "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
-)
+AS_BT709 = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+TO_BT709 = "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,format="
 # The format is always named: from a name with a number field ffmpeg would conclude that a picture is to be numbered.
 FORMATS = MappingProxyType(
     {
@@ -44,20 +42,15 @@ def exact_rate(fps: float) -> Fraction:
     return Fraction(fps).limit_denominator(1000)
 
 
-def raw_input(size: tuple[int, int], rate: Fraction) -> list[str]:
-    """Arguments that read RGB frames of (width, height) from stdin."""
-    return [
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "rgb24",
-        "-s",
-        f"{size[0]}x{size[1]}",
-        "-framerate",
-        str(rate),
-        "-i",
-        "pipe:0",
-    ]
+def handed_over(codec: str | None) -> str:
+    """The pixels in which an encoder takes frames: converted by `ops.yuv420` where the codec stores no others."""
+    return "rgb24" if codec in (None, "prores") else "yuv420p"
+
+
+def raw_input(size: tuple[int, int], rate: Fraction, pixels: str = "rgb24") -> list[str]:
+    """Arguments that read frames of (width, height) from stdin, in `pixels` of `handed_over`."""
+    kind = ["-f", "rawvideo", "-pix_fmt", pixels]
+    return [*kind, "-s", f"{size[0]}x{size[1]}", "-framerate", str(rate), "-i", "pipe:0"]
 
 
 def output(target: Path) -> str:
@@ -83,26 +76,32 @@ def master_arguments() -> list[str]:
     return [*CLEAN, "-c:v", "libx264rgb", "-preset", "ultrafast", "-qp", "0", "-g", "60", "-f", "nut"]
 
 
-def encoder_arguments(suffix: str, codec: str | None, quality: int, count: int, encoder: str = "software") -> list[str]:
+def encoder_arguments(
+    suffix: str, codec: str | None, quality: int, count: int, encoder: str = "software", pixels: str = "rgb24"
+) -> list[str]:
     """Arguments between input and output for a loop of `count` frames at `quality`, 1 to 100.
 
-    `codec` is that of a video, None for the pictures .webp and .apng; `encoder` as of `codec_arguments`.
+    `codec` is that of a video, None for the pictures .webp and .apng; `encoder`, `pixels` as of `codec_arguments`.
     """
     if codec is not None:
-        return [*codec_arguments(codec, quality, count, encoder), *CONTAINER[suffix]]
+        return [*codec_arguments(codec, quality, count, encoder, pixels), *CONTAINER[suffix]]
     if suffix == ".webp":
         return [*CLEAN, *_webp(quality)]
     return [*CLEAN, "-c:v", "apng", "-pix_fmt", "rgb24", "-compression_level", "3", "-plays", "0", "-f", "apng"]
 
 
-def codec_arguments(codec: str, quality: int, count: int, encoder: str) -> list[str]:
-    """As `encoder_arguments`, without the container; `encoder` is "software", or hardware such as "nvenc"."""
-    pixels = TO_BT709.replace("yuv420p", "yuv422p10le") if codec == "prores" else TO_BT709
+def codec_arguments(codec: str, quality: int, count: int, encoder: str, pixels: str = "rgb24") -> list[str]:
+    """As `encoder_arguments`, without the container; `encoder` is "software", or hardware such as "nvenc".
+
+    `pixels` are those of the frames that come: yuv420p is taken as it is, others are converted.
+    """
+    wanted = "yuv422p10le" if codec == "prores" else "yuv420p"
+    filters = [AS_BT709] if pixels == wanted else [TO_BT709 + wanted, AS_BT709]
     if encoder == "vaapi":
-        pixels += ",format=nv12,hwupload"
+        filters.append("format=nv12,hwupload")
     ways = {"h264": _h264, "hevc": _hevc, "av1": _av1, "vp9": _vp9, "prores": _prores}
     way = ways[codec](quality) if encoder == "software" else _hardware(codec, encoder, quality)
-    return [*CLEAN, "-vf", pixels, *way, "-g", _key_interval(count)]
+    return [*CLEAN, "-vf", ",".join(filters), *way, "-g", _key_interval(count)]
 
 
 def _key_interval(count: int) -> str:

@@ -144,19 +144,40 @@ def feed_ffmpeg(data: Iterable[bytes], arguments: Sequence[str], what: Path) -> 
         raise
 
 
+def _yuv420(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """By `ops.yuv420`; PyTorch is imported only here, and takes no array that must not be written."""
+    import torch
+
+    from cinegan_cli import ops
+
+    return ops.yuv420(torch.from_numpy(frame if frame.flags.writeable else frame.copy())).numpy()
+
+
 class FrameEncoder:
-    """Encodes frames as they come into one file: `add` each uint8 [H, W, 3], then `close`; or `abort`."""
+    """Encodes frames as they come into one file: `add` each uint8 [H, W, 3], then `close`; or `abort`.
+
+    `pixels` of `handed_over` are what it hands over, for which the `arguments` must be.
+    """
 
     def __init__(
-        self, target: Path, what: Path, *, size: tuple[int, int], rate: Fraction, arguments: Sequence[str]
+        self,
+        target: Path,
+        what: Path,
+        *,
+        size: tuple[int, int],
+        rate: Fraction,
+        arguments: Sequence[str],
+        pixels: str = "rgb24",
     ) -> None:
         self._what = what
-        self._process = FfmpegProcess([*raw_input(size, rate), *arguments, output(target)], takes_input=True)
+        self._converts = pixels == "yuv420p"
+        self._process = FfmpegProcess([*raw_input(size, rate, pixels), *arguments, output(target)], takes_input=True)
 
     def add(self, frame: NDArray[np.uint8]) -> None:
         """Encode one frame, [H, W, 3]. Raises `OutputError` when the encoder has failed."""
+        pixels = _yuv420(frame) if self._converts else frame
         try:
-            self._process.write(frame.data.cast("B"))
+            self._process.write(pixels.data.cast("B"))
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.EINVAL):
                 raise

@@ -20,6 +20,7 @@ from cinegan_cli.stages.video.commit import Moves
 from cinegan_cli.stages.video.encoders import (
     encoder_arguments,
     gif_arguments,
+    handed_over,
     output,
     own_input,
     repeat_arguments,
@@ -105,8 +106,11 @@ class VideoFile(Output):
         self._old = temporary_beside(path, ".old" + self.suffix)
         self._encoder: FrameEncoder | None = None
         if not self.needs_master:
-            arguments = self._arguments(quality)
-            self._encoder = FrameEncoder(self._temporary, path, size=form.size, rate=form.rate, arguments=arguments)
+            pixels = handed_over(codec)
+            arguments = self._arguments(quality, pixels)
+            self._encoder = FrameEncoder(
+                self._temporary, path, size=form.size, rate=form.rate, arguments=arguments, pixels=pixels
+            )
 
     @property
     def needs_master(self) -> bool:
@@ -141,8 +145,8 @@ class VideoFile(Output):
         for file in (self._temporary, self._scratch, self._old):
             file.unlink(missing_ok=True)
 
-    def _arguments(self, quality: int) -> list[str]:
-        return encoder_arguments(self.suffix, self._codec, quality, self.form.count, self._hardware)
+    def _arguments(self, quality: int, pixels: str = "rgb24") -> list[str]:
+        return encoder_arguments(self.suffix, self._codec, quality, self.form.count, self._hardware, pixels)
 
     def _encode(self, master: Path, quality: int, target: Path) -> int:
         """Encode all cycles from the master; bytes of the file."""

@@ -128,7 +128,7 @@ def _resized(planes: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _slowed(motion: Motion, within: Tensor) -> Motion:
     """Nothing faster than it is `within` [h, w]: else what is fast elsewhere would make the field's margins large."""
-    speed = motion.velocity.norm(dim=0)
+    speed = torch.hypot(*motion.velocity)
     largest = (speed * within).max()
     return replace(motion, velocity=motion.velocity * (largest / speed.clamp(min=1e-9)).clamp(max=1))
 
