@@ -140,7 +140,9 @@ def check_plan(photo: PhotoSource, config: Config, session: Session) -> None:
 def render(scene: Scene, config: Config, session: Session | None = None) -> Generator[NDArray[np.uint8], None, None]:
     """Yield frame t = 0 … N-1, uint8 [H, W, 3], at memory that does not grow with N (Eq. 4)."""
     session = session or Session(config.run)
-    yield from session.steps(_frames(scene, config, session))
+    made = _frames(scene, config, session)
+    del scene  # as above
+    yield from session.steps(made)
 
 
 def _frames(scene: Scene, config: Config, session: Session) -> Iterator[NDArray[np.uint8]]:

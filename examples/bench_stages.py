@@ -40,6 +40,7 @@ STAGES = (
     ("origins", ("stages.warp.parts.Part.origins",)),
     ("frame (native)", ("ops.render", "ops.composite")),
     ("loop figures", ("measure.LoopMeter.add", "measure.LoopMeter.report")),
+    ("to yuv420p", ("ops.yuv420",)),
     ("hand-over", ("stages.video.outputs.VideoFile.add",)),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 import warnings
@@ -82,6 +83,7 @@ def main() -> NoReturn:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # this process is ours: libraries' remarks on odd files are not for users
     logging.getLogger("PIL").addHandler(logging.NullHandler())
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # PyTorch's threads, which else take the time of OpenCV's
     gc.set_threshold(50_000)  # by default a tenth of the time until the first frame goes into looking through imports
     sys.exit(run(sys.argv[1:]))
 
