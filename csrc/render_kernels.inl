@@ -61,40 +61,65 @@ ALWAYS_INLINE Float8 spread(const Float8& w) {
 #endif
 }
 
-// Where a source is read: the pixel at or left of and above its position, and the rows of the table for the fractions.
-struct Spot {
-  Index x, y;
-  const float *across, *along;
+// Where the sources of a run of pixels are read: x, y of the first, then of the second; or, where taps are outside, the
+// position itself. Found for a run at a time, because finding them takes long and the sums need not wait for it.
+constexpr int RUN = 64;
+struct Places {
+  alignas(64) float at[RUN][4];
+  std::int32_t pixel[RUN][4];      // at or left of, at or above the position
+  std::int32_t weights[RUN][4];    // rows of the table for the fractions
+  std::int64_t inside[RUN][2];     // -1 where all taps of the source are
 };
 
-// `share` of the picture around a spot whose taps all lie inside; the two halves of the sum are two parts of it.
-ALWAYS_INLINE Float8 gather_inside(const RenderLevel& level, const Spot& at, float share) {
-  const Index pitch = 4 * level.pitch;
-  const float* corner = level.pixels + (at.y + Lanczos3::FIRST) * pitch + 4 * (at.x + Lanczos3::FIRST);
-  Float8 a = {}, b = {}, c = {};
-  for (int j = 0; j < Lanczos3::TAPS; ++j, corner += pitch) {
-    a += load<float, 8>(corner) * at.along[j];
-    b += load<float, 8>(corner + 8) * at.along[j];
-    c += load<float, 8>(corner + 16) * at.along[j];
+inline void find_places(const float* origins, const Columns& columns, const RenderLevel& level, Index y, Index start,
+                        int count, Places* places) {
+  const float first = -Lanczos3::FIRST, last = Lanczos3::FIRST + Lanczos3::TAPS - 1;
+  const float right = static_cast<float>(level.width) - last, bottom = static_cast<float>(level.height) - last;
+  const Float4 least = {first, first, first, first}, most = {right, bottom, right, bottom};
+  const float line = static_cast<float>(y);
+  for (int i = 0; i < count; ++i) {
+    const float x = static_cast<float>(start + i);
+    const Float4 at = pixel_at(origins, columns, start + i) + Float4{x, line, x, line};
+    const Int4 fits = (at >= least) & (at < most);
+    const Float4 safe = fits ? at : least;
+    const Int4 whole = __builtin_convertvector(safe, Int4);
+    const Float4 fraction = safe - __builtin_convertvector(whole, Float4);
+    const Int4 nearest = __builtin_convertvector(fraction * FRACTIONS + 0.5f, Int4);
+    std::memcpy(places->at[i], &at, sizeof(at));
+    std::memcpy(places->pixel[i], &whole, sizeof(whole));
+    std::memcpy(places->weights[i], &nearest, sizeof(nearest));
+    std::memcpy(places->inside[i], &fits, sizeof(fits));
   }
-  const Float8 across = load<float, 8>(at.across) * share;
-  return a * spread<0>(across) + b * spread<2>(across) + c * spread<4>(across);
+}
+
+// `share` of the picture around a spot whose taps all lie inside; the two halves of the sum are two parts of it.
+ALWAYS_INLINE Float8 gather_inside(const float* corner, Index pitch, const float* across, const float* along,
+                                   float share) {
+  Float8 sums[2][3];
+  for (int j = 0; j < Lanczos3::TAPS; ++j, corner += pitch) {
+    for (int k = 0; k < 3; ++k) {
+      const Float8 part = load<float, 8>(corner + 8 * k) * along[j];
+      sums[j % 2][k] = j < 2 ? part : sums[j % 2][k] + part;
+    }
+  }
+  const Float8 weights = load<float, 8>(across) * share;
+  return (sums[0][0] + sums[1][0]) * spread<0>(weights) + (sums[0][1] + sums[1][1]) * spread<2>(weights) +
+         (sums[0][2] + sums[1][2]) * spread<4>(weights);
 }
 
 // The same for any position, mirrored at the border; nothing when it is not finite.
 inline Float4 gather_border(const RenderLevel& level, float x, float y, float share) {
-  Spot at;
+  Index left, above, columns[Lanczos3::TAPS];
   float right, down;
   Float4 sum = {};
-  if (!locate(x, level.width, REFLECT, &at.x, &right) || !locate(y, level.height, REFLECT, &at.y, &down)) return sum;
-  const float *across = WEIGHTS.rows[static_cast<int>(right * FRACTIONS + 0.5f)];
-  const float *along = WEIGHTS.rows[static_cast<int>(down * FRACTIONS + 0.5f)];
-  Index columns[Lanczos3::TAPS];
+  if (!locate(x, level.width, REFLECT, &left, &right) || !locate(y, level.height, REFLECT, &above, &down)) return sum;
+  const float* across = WEIGHTS.rows[static_cast<int>(right * FRACTIONS + 0.5f)];
+  const float* along = WEIGHTS.rows[static_cast<int>(down * FRACTIONS + 0.5f)];
   for (int k = 0; k < Lanczos3::TAPS; ++k) {
-    columns[k] = 4 * border_index(at.x + Lanczos3::FIRST + k, level.width, REFLECT);
+    columns[k] = 4 * border_index(left + Lanczos3::FIRST + k, level.width, REFLECT);
   }
   for (int j = 0; j < Lanczos3::TAPS; ++j) {
-    const Index row = border_index(at.y + Lanczos3::FIRST + j, level.height, REFLECT);
+    const Index row = border_index(above + Lanczos3::FIRST + j, level.height, REFLECT);
     Float4 line = {};
     for (int k = 0; k < Lanczos3::TAPS; ++k) line += load4(level.pixels + 4 * level.pitch * row + columns[k]) * across[k];
     sum += line * (share * along[j]);
@@ -102,43 +127,35 @@ inline Float4 gather_border(const RenderLevel& level, float x, float y, float sh
   return sum;
 }
 
-// Positions (x, y) of both sources whose taps lie inside are from `least` on and below `most`.
-struct Inside {
-  Float4 least, most;
-};
-inline Inside inside_of(const RenderLevel& level) {
-  const float first = -Lanczos3::FIRST, last = Lanczos3::FIRST + Lanczos3::TAPS - 1;
-  const float right = static_cast<float>(level.width) - last, bottom = static_cast<float>(level.height) - last;
-  return {Float4{first, first, first, first}, Float4{right, bottom, right, bottom}};
-}
-
-// The sum of the sources' shares at positions (x, y) of the first, then of the second.
-ALWAYS_INLINE Float4 gather(const RenderLevel& level, const Inside& inside, const Float4& at, const float shares[2]) {
-  const Int4 fits = (at >= inside.least) & (at < inside.most);
-  const Float4 safe = fits ? at : inside.least;
-  const Int4 whole = __builtin_convertvector(safe, Int4);
-  const Float4 fraction = safe - __builtin_convertvector(whole, Float4);
-  const Int4 nearest = __builtin_convertvector(fraction * FRACTIONS + 0.5f, Int4);
-  std::int64_t both[2];
-  std::int32_t pixel[4], row[4];
-  std::memcpy(both, &fits, sizeof(both));
-  std::memcpy(pixel, &whole, sizeof(pixel));
-  std::memcpy(row, &nearest, sizeof(row));
-  Float8 inner = {};
-  Float4 sum = {}, halves[2];
-  for (int i = 0; i < 2; ++i) {
-    if (shares[i] == 0.0f) continue;
-    if (both[i] == -1) {
-      const Spot spot = {pixel[2 * i], pixel[2 * i + 1], WEIGHTS.rows[row[2 * i]], WEIGHTS.rows[row[2 * i + 1]]};
-      inner += gather_inside(level, spot, shares[i]);
-    } else {
-      float place[4];
-      std::memcpy(place, &at, sizeof(place));
-      sum += gather_border(level, place[2 * i], place[2 * i + 1], shares[i]);
+// The sources' shares at a run of pixels, where `region` is not 0.
+inline void gather_run(const RenderLevel& level, const Places& places, const std::uint8_t* region, int count,
+                       const float shares[2], float sums[RUN][4]) {
+  const Index pitch = 4 * level.pitch;
+  const float* first = level.pixels + Lanczos3::FIRST * (pitch + 4);
+  const float* table = WEIGHTS.rows[0];
+  for (int i = 0; i < count; ++i) {
+    if (!region[i]) continue;
+    const std::int32_t *pixel = places.pixel[i], *weights = places.weights[i];
+    Float8 inner = {};
+    if (places.inside[i][0] == -1 && shares[0] != 0.0f) {
+      inner = gather_inside(first + pixel[1] * pitch + 4 * pixel[0], pitch, table + 8 * weights[0],
+                            table + 8 * weights[1], shares[0]);
+    }
+    if (places.inside[i][1] == -1 && shares[1] != 0.0f) {
+      inner += gather_inside(first + pixel[3] * pitch + 4 * pixel[2], pitch, table + 8 * weights[2],
+                             table + 8 * weights[3], shares[1]);
+    }
+    Float4 halves[2];
+    std::memcpy(halves, &inner, sizeof(inner));
+    store4(sums[i], halves[0] + halves[1]);
+  }
+  for (int i = 0; i < count; ++i) {
+    for (int s = 0; s < 2; ++s) {
+      if (places.inside[i][s] == -1 || !region[i] || shares[s] == 0.0f) continue;
+      const float* at = places.at[i] + 2 * s;
+      store4(sums[i], load4(sums[i]) + gather_border(level, at[0], at[1], shares[s]));
     }
   }
-  std::memcpy(halves, &inner, sizeof(inner));
-  return sum + (halves[0] + halves[1]);
 }
 
 // Adds row y of level k of part i to out [width, 4]; `base_first` is the row of the level below that its rows begin
@@ -172,17 +189,21 @@ inline void render_row(const RenderParams& p, const PartColumns& columns, std::s
     blend_plane(part.weight, footing(y, level.height, part.weight_height), part.weight_width, s.weight.data());
     weight = s.weight.data();
   }
-  const Inside inside = inside_of(level);
-  const float height = static_cast<float>(y);
-  for (Index x = start; x < end; ++x) {
-    if (!region[x]) continue;
-    const float left = static_cast<float>(x);
-    const Float4 at = pixel_at(s.origins.data(), columns.grid[k], x) + Float4{left, height, left, height};
-    Float4 value = gather(level, inside, at, part.shares.data());
-    if (gain) value *= value_at(gain, columns.gain[k], x);
-    if (base) value += pixel_at(base, columns.base[k], x);
-    if (weight) value *= value_at(weight, columns.weight, x);
-    store4(out + 4 * x, load4(out + 4 * x) + value);
+  Places places;
+  alignas(64) float sums[RUN][4];
+  for (Index x = start; x < end; x += RUN) {
+    const int count = static_cast<int>(std::min<Index>(RUN, end - x));
+    find_places(s.origins.data(), columns.grid[k], level, y, x, count, &places);
+    gather_run(level, places, region + x, count, part.shares.data(), sums);
+    for (int i = 0; i < count; ++i) {
+      if (!region[x + i]) continue;
+      Float4 value = load4(sums[i]);
+      if (gain) value *= value_at(gain, columns.gain[k], x + i);
+      if (base) value += pixel_at(base, columns.base[k], x + i);
+      if (weight) value *= value_at(weight, columns.weight, x + i);
+      float* to = out + 4 * (x + i);
+      store4(to, load4(to) + value);
+    }
   }
 }
 

@@ -6,8 +6,10 @@ import importlib
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -125,6 +127,21 @@ def test_traceback_option_shows_where(folder: Path, capfd: Capture) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="closed pipes are told otherwise on Windows")
+def test_an_interrupt_that_comes_in_a_destructor_is_not_lost(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
+    class Unlucky:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)  # Python drops what is raised here
+
+    def work(*arguments: object, **options: object) -> None:
+        Unlucky()
+        time.sleep(20)
+
+    monkeypatch.setattr(cinegan, "main", work)
+    outcome = invoke("animate", capfd)
+    assert outcome.status == ExitStatus.INTERRUPTED
+    assert len(outcome.complaints) == 1
+
+
 def test_reader_that_has_gone_is_no_error(folder: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
