@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from timing import best_ms
 
 # Line of the table, and the functions as their callers know them; () after a name: what is called on its result.
 STAGES = (
@@ -36,6 +35,7 @@ STAGES = (
     ("inflow", ("stages.bands.layer.continue_inflow",)),
     ("bands", ("systems.base.dequantise", "systems.pyramid.pyramid", "systems.base.texture_kept")),
     ("parts", ("stages.warp.frames.parts_of",)),
+    ("matte, interleaving", ("pipeline.matte", "stages.warp.frames._levels", "ops.anchor_of")),
     ("contrast", ("stages.warp.frames._contrasts",)),
     ("origins", ("stages.warp.parts.Part.origins",)),
     ("frame (native)", ("ops.render", "ops.composite")),
@@ -111,10 +111,14 @@ def size_of(value: object) -> int:
 
 
 def copy_rate() -> float:
-    """Bytes a second that one thread reads and writes, copying 256 MiB."""
+    """Bytes for each second of CPU time that one thread reads and writes, copying 256 MiB; the best of a few."""
     source = np.ones(1 << 28, np.uint8)
-    target = np.empty_like(source)
-    return 2 * source.nbytes / (min(best_ms(lambda: np.copyto(target, source)) for _ in range(3)) / 1e3)
+    target, times = np.ones_like(source), []
+    for _ in range(5):
+        started = time.thread_time()
+        np.copyto(target, source)
+        times.append(time.thread_time() - started)
+    return 2 * source.nbytes / min(times)
 
 
 def cpu(who: int) -> float:
