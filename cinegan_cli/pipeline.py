@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
 
@@ -15,20 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinegan_cli.config import Config, VideoConfig
-from cinegan_cli.errors import CheckError, InputError, UsageError
+from cinegan_cli.errors import CheckError
 from cinegan_cli.measure import LoopMeter, LoopReport, motion_findings
-from cinegan_cli.scene import input_files, name_of, prepare
+from cinegan_cli.plan import check_files, name_of, require_file
+from cinegan_cli.scene import prepare
 from cinegan_cli.session import Session
 from cinegan_cli.stages.frames import composite, matte, on_host
-from cinegan_cli.stages.video import (
-    Written,
-    check_outputs,
-    existing_frames,
-    keep_inputs,
-    output_notices,
-    write_loop,
-    writes_frames,
-)
+from cinegan_cli.stages.photo import Framed
+from cinegan_cli.stages.video import Written, output_notices, write_loop
 from cinegan_cli.systems import choose_system, on_device
 from cinegan_cli.types import PhotoSource, Scene
 from cinegan_cli.values import checked_source
@@ -59,20 +51,22 @@ class Summary:
         return values
 
 
-def animate(photo: str | PhotoSource, config: Config, session: Session | None = None) -> Summary:
+def animate(
+    photo: str | PhotoSource, config: Config, session: Session | None = None, *, framed: Framed | None = None
+) -> Summary:
     """Turn the photo (a file, an array, or a picture of Pillow) into a loop and write it to every `config.video.out`.
 
-    With a `session` its device, precision and threads are used, and models that it has opened are not opened again.
-    Raises the errors of `cinegan_cli.errors`; after any of them no output is left behind. With `config.run.strict`
-    doubts about the mask raise `CheckError` before rendering, and frames that are no clean loop before anything is
-    written.
+    `framed` is the photo as this run reads it, where it has been read. With a `session` its device, precision and
+    threads are used, and models that it has opened are not opened again. Raises the errors of `cinegan_cli.errors`;
+    after any of them no output is left behind. With `config.run.strict` doubts about the mask raise `CheckError` before
+    rendering, and frames that are no clean loop before anything is written.
     """
     started = time.perf_counter()
     session = session or Session(config.run)
     source: PhotoSource = checked_source("the photo", photo)
     with session.at_work():
         check_plan(source, config, session)
-        scene = prepare(source, config, session)
+        scene = prepare(source, config, session, framed=framed)
         system = choose_system(config, session).name
         count = config.render.frames
         stride = _meter_stride(scene.photo.size)
@@ -115,7 +109,7 @@ def frames(photo: PhotoSource, config: Config, session: Session) -> Generator[ND
     first frame, for frames that are no clean loop after the last one.
     """
     config = replace(config, video=VideoConfig())  # as PNG files have no longest side either
-    _require_file(photo)
+    require_file(photo)
     choose_system(config, session)
     scene = prepare(photo, config, session)
     count, stride = config.render.frames, _meter_stride(scene.photo.size)
@@ -138,27 +132,17 @@ def require_clean(loop: LoopReport, config: Config, photo: PhotoSource) -> None:
 
 
 def check_plan(photo: PhotoSource, config: Config, session: Session) -> None:
-    """Refuse, before any work, what cannot be done: see `check_outputs` and `choose_system`."""
-    _require_file(photo)
-    if not config.video.out:
-        raise UsageError(f'{name_of(photo)}: nothing to write; name the loop with out, such as out="loop.mp4"')
-    read = input_files(photo, config)
-    keep_inputs(config.video.out, read)
-    check_outputs(config.video, fps=config.render.fps)
-    for pattern in filter(writes_frames, config.video.out):
-        keep_inputs(existing_frames(pattern), read)
+    """Refuse, before any work, what cannot be done: see `check_files` and `choose_system`."""
+    check_files(photo, config)
     choose_system(config, session)
-
-
-def _require_file(photo: PhotoSource) -> None:
-    if isinstance(photo, Path) and os.path.isdir(photo):
-        raise InputError(f"{photo}: is a folder; `cinegan animate` takes folders, this takes one photo at a time")
 
 
 def render(scene: Scene, config: Config, session: Session | None = None) -> Generator[NDArray[np.uint8], None, None]:
     """Yield frame t = 0 … N-1, uint8 [H, W, 3], at memory that does not grow with N (Eq. 4)."""
     session = session or Session(config.run)
-    yield from session.steps(_frames(scene, config, session))
+    made = _frames(scene, config, session)
+    del scene  # as above
+    yield from session.steps(made)
 
 
 def _frames(scene: Scene, config: Config, session: Session) -> Iterator[NDArray[np.uint8]]:

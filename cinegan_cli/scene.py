@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -13,28 +12,34 @@ from torch import nn
 from cinegan_cli.config import Config
 from cinegan_cli.errors import CheckError
 from cinegan_cli.models import kind_of
+from cinegan_cli.plan import name_of
 from cinegan_cli.session import Session
 from cinegan_cli.stages.mask import SEER, make_mask, needs_prediction, sight_of
 from cinegan_cli.stages.motion import make_motion, parse_cycles, with_cycles
-from cinegan_cli.stages.photo import read_photo
+from cinegan_cli.stages.photo import Framed, frame_photo, photo_of, read_photo
 from cinegan_cli.stages.video import size_limit
 from cinegan_cli.systems import System, choose_system, restyled
 from cinegan_cli.types import Analysis, Mask, Motion, Photo, PhotoSource, Scene, Sight
 
 
 def prepare(
-    source: PhotoSource, config: Config, session: Session | None = None, *, sight: Sight | None = None
+    source: PhotoSource,
+    config: Config,
+    session: Session | None = None,
+    *,
+    framed: Framed | None = None,
+    sight: Sight | None = None,
 ) -> Scene:
     """Read the photo, find what moves, where it moves and how it is to look.
 
-    `sight` is what the seer sees in the photo as the run reads it, where it has looked before. Raises `CheckError` for
-    doubts about the mask under `config.run.strict`.
+    `framed` is the photo as the run reads it, where it has been read; `sight` is what the seer sees in it, where it has
+    looked. Raises `CheckError` for doubts about the mask under `config.run.strict`.
     """
     session = session or Session(config.run)
     parse_cycles(config.motion.cycles)  # said before any work
     with session.at_work():
         system = choose_system(config, session)
-        photo, analysis, mask = _with_mask(source, config, session, system, sight)
+        photo, analysis, mask = _with_mask(source, config, session, system, framed, sight)
         session.tell("finding how it moves")
         motion = find_motion(photo, mask, config, session, partial(system.motion_networks, session))
         scene = Scene(photo, mask, motion, analysis)
@@ -80,10 +85,15 @@ def find_motion(
 
 
 def _with_mask(
-    source: PhotoSource, config: Config, session: Session, system: System, sight: Sight | None = None
+    source: PhotoSource,
+    config: Config,
+    session: Session,
+    system: System,
+    framed: Framed | None = None,
+    sight: Sight | None = None,
 ) -> tuple[Photo, Analysis, Mask]:
     session.tell("reading the photo")
-    photo = read_photo(source, config.photo, limit=size_limit(config))
+    photo = photo_of(framed or frame_photo(source, config.photo, limit=size_limit(config)))
     vote = needs_prediction(config.mask) and config.mask.mask_network is None
     analysis = system.analyse(photo, config, session, vote=vote)
     session.tell("finding what moves")
@@ -105,26 +115,3 @@ def with_sight(photo: Photo, mask: Mask, config: Config, session: Session, known
     if config.motion.motion is not None or network is not None or mask.sight is not None:
         return mask
     return replace(mask, sight=known or sight_of(photo, config.mask, session))
-
-
-def name_of(source: PhotoSource) -> str:
-    """How messages call the photo."""
-    return str(source) if isinstance(source, Path) else "the photo"
-
-
-def input_files(photo: PhotoSource, config: Config) -> tuple[Path, ...]:
-    """The files that a run reads; what was given as an array or a picture is none."""
-    target, models = (None if name is None else Path(name) for name in (config.style.target, config.inversion.models))
-    sources = (
-        photo,
-        config.mask.mask,
-        config.mask.freeze,
-        config.mask.mask_network,
-        config.motion.motion,
-        config.motion.hints,
-        config.motion.motion_network,
-        config.inversion.latents,
-        models,
-        target,
-    )
-    return tuple(source for source in sources if isinstance(source, Path))

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from numpy.typing import NDArray
 from PIL.Image import Image
-from torch import Tensor
+
+if TYPE_CHECKING:  # the photo is decoded, and what is wrong with it said, before torch is imported
+    from torch import Tensor
 
 Provenance = Literal["given", "predicted", "default"]
 Progress = Callable[[str, int, int], None]  # (what is being done, steps done, steps in all; 0 when unknown)

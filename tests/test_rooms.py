@@ -26,6 +26,7 @@ LAYERS = (
     {"measure"},
     {"stages.look", "stages.warp", "stages.frames", "stages.motion"},
     {"stages.mask", "stages.displacement"},
+    {"plan"},
     {"stages.video"},
     {"stages.photo", "stages.bands"},
     {"session", "stages.threads"},

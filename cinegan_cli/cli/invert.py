@@ -48,7 +48,7 @@ def invert(
     require_suffix(picture, (".png",), "--picture")
     named = {"backbone": "stylecinegan"} | given(options) | ({} if system is None else {"backbone": system})
     config = Config.from_options(**named)
-    from cinegan_cli.scene import input_files
+    from cinegan_cli.plan import input_files
     from cinegan_cli.session import Session
     from cinegan_cli.stages.video import require_free, write_pictures
     from cinegan_cli.systems import invert_photo

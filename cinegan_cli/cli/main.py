@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 import warnings
+from _thread import interrupt_main
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from io import TextIOWrapper
+from threading import Timer
 from typing import Any, NoReturn
 
 import click
@@ -35,6 +38,7 @@ COMMANDS = {  # name → module of `cinegan_cli.cli` that holds a command of tha
     "doctor": "doctor",
     "completion": "completion",
 }
+SOON = 0.01  # s, until an interrupt is tried again
 
 
 class LazyGroup(click.Group):
@@ -79,6 +83,7 @@ def main() -> NoReturn:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # this process is ours: libraries' remarks on odd files are not for users
     logging.getLogger("PIL").addHandler(logging.NullHandler())
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # PyTorch's threads, which else take the time of OpenCV's
     gc.set_threshold(50_000)  # by default a tenth of the time until the first frame goes into looking through imports
     sys.exit(run(sys.argv[1:]))
 
@@ -136,15 +141,28 @@ def _stopping_once() -> Iterator[None]:
     names = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is not known on Windows
     known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
     heeded = [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]  # nohup, background jobs
+    stopping = False
 
-    def stop(signum: int, frame: object) -> NoReturn:
-        for number in heeded:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
+    def stop(signum: int, frame: object) -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            raise KeyboardInterrupt
+
+    def lost(what: sys.UnraisableHookArgs) -> None:
+        """Python drops what is raised while it calls back from inside, as in a destructor: then it is raised again."""
+        nonlocal stopping
+        if not issubclass(what.exc_type, KeyboardInterrupt):
+            hook(what)
+        elif heeded:
+            stopping = False
+            Timer(SOON, interrupt_main, (heeded[0],)).start()
 
     before = {number: signal.signal(number, stop) for number in heeded}
+    hook, sys.unraisablehook = sys.unraisablehook, lost
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -62,7 +62,8 @@ def _overlay_of(out: Path) -> Path:
 
 
 def _write(photo: Path, config: Config, printer: Printer, session: Session) -> None:
-    from cinegan_cli.scene import input_files, prepare_mask
+    from cinegan_cli.plan import input_files
+    from cinegan_cli.scene import prepare_mask
     from cinegan_cli.stages.mask import mask_to_u8
     from cinegan_cli.stages.mask import overlay as tinted
     from cinegan_cli.stages.video import require_free, write_pictures

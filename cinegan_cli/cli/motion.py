@@ -64,7 +64,8 @@ def _picture_of(out: Path) -> Path:
 
 
 def _write(photo: Path, config: Config, printer: Printer, session: Session) -> None:
-    from cinegan_cli.scene import input_files, prepare
+    from cinegan_cli.plan import input_files
+    from cinegan_cli.scene import prepare
     from cinegan_cli.stages.motion import arrows_over_photo, write_motion
     from cinegan_cli.stages.video import require_free, write_pictures
 

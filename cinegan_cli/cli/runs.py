@@ -18,6 +18,7 @@ from cinegan_cli.values import base_type
 if TYPE_CHECKING:
     from cinegan_cli.pipeline import Summary
     from cinegan_cli.session import Session
+    from cinegan_cli.stages.photo import Framed
 
 SIDECAR_KEYS = {"cinegan", "photo", "options"}
 PATH_OPTIONS = tuple(f.name for f, hint in settings() if base_type(hint) is Path)
@@ -61,10 +62,14 @@ def animate_one(
 
     Settings that cannot be saved beside a finished loop are no failure, but a note.
     """
-    from cinegan_cli.pipeline import animate, check_plan
-    from cinegan_cli.scene import input_files
+    from cinegan_cli.plan import check_files, input_files
+    from cinegan_cli.stages.photo import frame_photo
+    from cinegan_cli.stages.video import keep_inputs, size_limit
+
+    check_files(photo, config)
+    framed = frame_photo(photo, config.photo, limit=size_limit(config))
+    from cinegan_cli.pipeline import animate, check_plan  # here torch is imported
     from cinegan_cli.session import Session as open_session
-    from cinegan_cli.stages.video import keep_inputs
 
     session = session or open_session(config.run)
     check_plan(photo, config, session)
@@ -74,10 +79,10 @@ def animate_one(
         if settings_path.exists() and not config.video.overwrite:
             _require_sidecar(settings_path)
     if dry_run:
-        print_plan(photo, config, printer)
+        print_plan(photo, framed, config, printer)
         return
     with printer.progress() as progress, session.telling(progress):
-        summary = animate(photo, config, session)
+        summary = animate(photo, config, session, framed=framed)
     if settings_path is not None:
         try:
             write_sidecar(settings_path, photo, config)
@@ -88,13 +93,11 @@ def animate_one(
     printer.result(describe(summary), summary.as_dict())
 
 
-def print_plan(photo: Path, config: Config, printer: Printer) -> None:
+def print_plan(photo: Path, framed: Framed, config: Config, printer: Printer) -> None:
     """What a run would do: settings, size and frames."""
-    from cinegan_cli.stages.photo import read_photo
-    from cinegan_cli.stages.video import output_notices, size_limit
+    from cinegan_cli.stages.video import output_notices
 
-    picture = read_photo(photo, config.photo, limit=size_limit(config))
-    width, height = picture.size
+    height, width = framed.pixels.shape[:2]
     values = {
         "photo": str(photo),
         "size": [width, height],
@@ -104,7 +107,7 @@ def print_plan(photo: Path, config: Config, printer: Printer) -> None:
         "estimated_seconds": round(estimate_seconds(width, height, config.render.frames), 1),
         "options": config.options(),
     }
-    for notice in (*picture.notices, *output_notices(config, picture.size)):
+    for notice in (*framed.notices, *output_notices(config, (width, height))):
         printer.notice(notice)
     lines = [
         f"{photo}: would render {config.render.frames} frames of {width}x{height} at {config.render.fps:g} frames/s"

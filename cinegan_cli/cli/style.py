@@ -114,7 +114,8 @@ def write_stills(
     photo: Path, config: Config, printer: Printer, session: Session | None = None, *, dry_run: bool
 ) -> None:
     """The photo in the look, as pictures."""
-    from cinegan_cli.scene import input_files, prepare_look
+    from cinegan_cli.plan import input_files
+    from cinegan_cli.scene import prepare_look
     from cinegan_cli.session import Session as open_session
     from cinegan_cli.stages.video import require_free, write_pictures
     from cinegan_cli.systems import choose_system

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from cinegan_cli import __version__
@@ -20,14 +22,20 @@ R = TypeVar("R")
 
 LONGEST_STOP = 20  # seconds that tasks get to clear up after themselves
 STARTS = 3
+PASSING = ("timed out during startup", "Starting Ray client server failed")
 LONGEST_ANSWER = 10  # seconds
 LANES_AGE = 5  # seconds after which the cluster is asked again how large it is
 FEWEST_LANES = 4
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no statistics leave this machine
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # below `uv run` this package would be packed up for the workers
+    "GRPC_VERBOSITY": "NONE",  # it writes to stderr past all settings of logging
 }
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # Ray's word for: nothing but this machine can connect
+ALONE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's word for: nothing but this machine can connect
+    # Else Ray writes one to ~/.ray: two first runs at once would write two, and later clusters would want it, too
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+}
 
 
 class RayPool:
@@ -94,7 +102,7 @@ class RayPool:
 @contextmanager
 def ray_pool(address: str, *, cores: int, gpu: bool) -> Iterator[RayPool]:
     """See `connected`."""
-    with _environment(QUIET | (LOOPBACK if address == "local" else {})):
+    with _environment(_settings(address)):
         try:
             import ray
         except ImportError as error:
@@ -120,23 +128,37 @@ def _connect(ray: Any, address: str) -> None:
         advice = {
             "local": "is there memory and disk for it?",
             "auto": "start one with `ray start --head`, or use --cluster local",
-        }.get(address, "is it running, with the same versions of Ray and Python?")
+        }.get(
+            address,
+            "is it running, with the same versions of Ray and Python, and the same token (`ray get-auth-token`)?",
+        )
         raise UsageError(f"--cluster {address}: cannot be reached: {described(error)}; {advice}") from error
     finally:
         signal.signal(signal.SIGTERM, ours)  # Ray takes it for itself
-    _silence()
+    _quieten()
 
 
 def _begin(ray: Any, address: str, options: dict[str, Any]) -> None:
-    """`ray.init`; again where a busy machine was too slow for the half minute that Ray gives its processes to start."""
+    """`ray.init`; again where a busy machine was too slow for what Ray waits, or the head's process for us has died."""
     for attempt in range(1, STARTS + 1):
         try:
-            ray.init(address=address, **options)
+            with _silence():
+                ray.init(address=address, **options)
             return
         except Exception as error:  # noqa: PERF203
             ray.shutdown()
-            if "timed out during startup" not in str(error) or attempt == STARTS:
+            if attempt == STARTS or not any(said in str(error) for said in PASSING):
                 raise
+
+
+def _settings(address: str) -> dict[str, str]:
+    """Variables for Ray, which reads them when it is imported."""
+    if address == "local":
+        return QUIET | ALONE
+    tokens = [os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")]
+    if address.startswith("ray://") and (any(tokens) or Path("~/.ray/auth_token").expanduser().exists()):
+        return QUIET | {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "token")}  # a head does so by itself
+    return QUIET
 
 
 def _require_answer(address: str) -> None:
@@ -151,7 +173,20 @@ def _require_answer(address: str) -> None:
         raise UsageError(f"--cluster {address}: cannot be reached at {host}:{port}: {error}; is it running?") from error
 
 
-def _silence() -> None:
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing on stderr meanwhile: until connected, Ray's native code tells there that the head is not up yet."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _quieten() -> None:
     """Keep Ray from printing pages to our stdout when a machine dies: there is no setting for that."""
     from ray._private import worker
 

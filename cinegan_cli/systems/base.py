@@ -94,7 +94,9 @@ def banded_layer(scene: Scene, coverage: Tensor, config: Config, make_bands: Mak
     static, motion = scene.photo.pixels_u8, scene.motion
     del scene  # its pictures, which the frames do not need
     kept = texture_kept(picture, layer, region)
-    for moved in warps(picture, bands, motion, region, config.render, kept=kept):
+    warped = warps(picture, bands, motion, region, config.render, kept=kept)
+    del picture, bands  # which the frames do not need either
+    for moved in warped:
         yield LayerFrame(moved, layer, static)
 
 

@@ -139,6 +139,7 @@ CASES = [
     Case("train: empty data", f"{TRAIN} --data bad", INPUT, "bad", folder_named("bad")),
     Case("train: size 100", f"{TRAIN} --data . --size 100", USAGE, "--size & 100"),
     Case("train: LMDB cut", f"{TRAIN} --data cut", INPUT, "cut & data.mdb", lambda f: cut_lmdb(f)),
+    Case("train: LMDB damaged", f"{TRAIN} --data torn", INPUT, "torn & damaged", lambda f: torn_lmdb(f)),
     Case("train: LMDB of pictures as clips", f"{TRAIN} --clips whole", USAGE, "whole", lambda f: lmdb_set(f)),
     Case("train: an LMDB of text", f"{TRAIN} --data bad", INPUT, "bad", lambda f: text_lmdb(f)),
     Case(
@@ -253,6 +254,16 @@ def lmdb_set(place: Path, name: str = "whole") -> Path:
 def cut_lmdb(place: Path) -> None:
     file = lmdb_set(place, "cut") / "data.mdb"
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def torn_lmdb(place: Path) -> None:
+    """The root page of its table is said to be one of another kind."""
+    file = lmdb_set(place, "torn") / "data.mdb"
+    data, page = bytearray(file.read_bytes()), 4096
+    for start in range(2 * page, len(data), page):
+        if data[start + 10] & 0x03:  # a branch or a leaf
+            data[start + 10] = 0x04  # an overflow page
+    file.write_bytes(data)
 
 
 def text_lmdb(place: Path) -> None:

@@ -6,8 +6,10 @@ import importlib
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -45,21 +47,37 @@ def all_commands() -> list[tuple[str, click.Command]]:
     return found
 
 
-def test_help_of_every_command_imports_nothing_heavy() -> None:
-    lines = [[*name.split(), "--help"] for name, _ in all_commands()]
+def run_alone(lines: list[list[str]], folder: Path) -> tuple[list[int], list[str], str]:
+    """Statuses of command lines in one new process, what heavy was imported there, and stdout."""
     script = (
         "import sys, json\n"
         "from cinegan_cli.cli.main import run\n"
         f"statuses = [run(line) for line in {lines!r}]\n"
         f"print(json.dumps([statuses, [name for name in {HEAVY!r} if name in sys.modules]]), file=sys.stderr)"
     )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=folder, env=environment
     )
-    statuses, heavy = json.loads(done.stderr)
+    statuses, heavy = json.loads(done.stderr.splitlines()[-1])
+    return statuses, heavy, done.stdout
+
+
+def test_help_of_every_command_imports_nothing_heavy(tmp_path: Path) -> None:
+    lines = [[*name.split(), "--help"] for name, _ in all_commands()]
+    statuses, heavy, said = run_alone(lines, tmp_path)
     assert statuses == [0] * len(lines)
     assert heavy == []
-    assert done.stdout.count("Usage: cinegan") == len(lines)
+    assert said.count("Usage: cinegan") == len(lines)
+
+
+def test_what_is_wrong_with_files_is_said_before_torch_is_imported(folder: Path) -> None:
+    whole = (folder / "photo.png").read_bytes()
+    (folder / "damaged.png").write_bytes(whole[: len(whole) // 3])
+    lines = [["animate", photo, "--out", "new.mp4"] for photo in ("damaged.png", "missing.png", "motion.npy")]
+    statuses, heavy, _ = run_alone([*lines, ["animate", "photo.png", "--out", "mask.png"]], folder)
+    assert statuses == [ExitStatus.INPUT] * 3 + [ExitStatus.USAGE]
+    assert "torch" not in heavy
 
 
 @pytest.mark.parametrize(("name", "command"), all_commands(), ids=lambda value: value if isinstance(value, str) else "")
@@ -109,6 +127,21 @@ def test_traceback_option_shows_where(folder: Path, capfd: Capture) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="closed pipes are told otherwise on Windows")
+def test_an_interrupt_that_comes_in_a_destructor_is_not_lost(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
+    class Unlucky:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)  # Python drops what is raised here
+
+    def work(*arguments: object, **options: object) -> None:
+        Unlucky()
+        time.sleep(20)
+
+    monkeypatch.setattr(cinegan, "main", work)
+    outcome = invoke("animate", capfd)
+    assert outcome.status == ExitStatus.INTERRUPTED
+    assert len(outcome.complaints) == 1
+
+
 def test_reader_that_has_gone_is_no_error(folder: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)

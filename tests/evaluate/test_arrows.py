@@ -178,6 +178,7 @@ def test_the_command_finds_the_motion_that_the_arrows_were_drawn_by(
         '{"a": {"regions": [{"kind": "sea", "sure": 1, "arrows": [[1, 2, 3]]}]}}',
         '{"a": {"regions": [{"kind": "sea", "sure": 1, "arrows": [[1, 2, 1, 2]]}]}}',
         '{"a": {"regions": [{"kind": "sea", "sure": 1, "arrows": [[1, 2, Infinity, 2]]}]}}',
+        '{"a": {"regions": [{"kind": "sea", "sure": 1, "arrows": [[1, 2, 18446744073709551616, 2]]}]}}',
     ],
 )
 def test_files_that_hold_no_arrows_are_refused_by_name(tmp_path: Path, text: str) -> None:

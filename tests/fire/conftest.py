@@ -32,6 +32,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if rows:
         terminalreporter.section("fire")
         terminalreporter.write_line("| what | command | outcomes | worst |\n|---|---|---|---|")
-    for what, command, outcomes, worst in sorted(rows):
+    for what, command, outcomes, worst in sorted(rows, key=lambda row: row[:2]):
         counted = ", ".join(f"{number} {name}" for name, number in outcomes.items())
         terminalreporter.write_line(f"| {what} | {command} | {counted} | {worst} |")

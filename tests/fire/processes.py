@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 PRELOAD = ["cinegan_cli.pipeline", "cinegan_cli.cli.animate", "cinegan_cli.models", "cinegan_cli.training", "cv2"]
-LAST_WORDS = 60  # s, to end on a busy machine
+LAST_WORDS = 180  # s, to end on a busy machine
 
 _forks = multiprocessing.get_context("forkserver") if sys.platform != "win32" else None
 
@@ -42,7 +42,7 @@ class Running:
             os.kill(self.process.pid, number)
 
     def wait(self) -> Ended:
-        """Until it ends. Fails when that takes a minute."""
+        """Until it ends. Fails when that takes minutes."""
         self.process.join(LAST_WORDS)
         if self.process.is_alive():
             self.process.kill()

@@ -16,6 +16,7 @@ import pytest
 from cinegan_cli.errors import ExitStatus
 from tests.fire.kinds import KINDS, Kind
 from tests.fire.mutants import mutants
+from tests.fire.share import share
 from tests.small_scene import invoke, tree, write_scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="no alarms")]
@@ -68,7 +69,7 @@ def test_damage_is_answered_in_one_line(
     assert sound.status == ExitStatus.OK, sound.stderr
     outcomes: Counter[str] = Counter()
     slowest = 0.0
-    for number, data in enumerate(mutants(whole, kind.count, seed=len(whole))):
+    for number, data in enumerate(mutants(whole, share(kind.count, 15), seed=len(whole))):
         clear(place, given)
         (place / kind.file).write_bytes(data)
         start = time.monotonic()

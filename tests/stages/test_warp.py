@@ -15,7 +15,8 @@ from cinegan_cli.measure.loop import LoopReport, measure_loop
 from cinegan_cli.stages.bands.layer import moving_layer
 from cinegan_cli.stages.bands.pyramid import collapse, pyramid
 from cinegan_cli.stages.frames import composite, matte
-from cinegan_cli.stages.warp.contrast import Contrast
+from cinegan_cli.stages.warp import contrast as contrast_module
+from cinegan_cli.stages.warp.contrast import Contrast, measure_contrast
 from cinegan_cli.stages.warp.frames import warped_frames
 from cinegan_cli.stages.warp.origins import Origins, splat_origins
 from cinegan_cli.types import Bands, LayerFrame, Mask, Motion, Photo
@@ -112,6 +113,19 @@ def origins_at(weight: float, offset: float) -> Origins:
 def test_gain_restores_what_averaging_takes(likeness: float, weight: float, gain: float) -> None:
     contrast = Contrast(torch.full((4, 4), likeness), losses=(1.0,) * 5, whole=1.0)
     torch.testing.assert_close(contrast.gain(origins_at(weight, 9.0), 8), torch.full((4, 4), gain))
+
+
+def test_some_rows_tell_the_contrast_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    texture = noise_photo(640, 640).pixels.mean(0, keepdim=True) - 0.5
+    needed = torch.ones(640, 640, dtype=torch.uint8)
+    ways = torch.tensor([-0.3, 0.2])[:, None, None].expand(2, 64, 64)
+    moments = [Origins(torch.stack([-6.0 * w * ways, 6.0 * (1 - w) * ways]), w) for w in (0.0, 0.25, 0.5, 0.75)]
+    (some,) = measure_contrast((texture,), (needed,), moments)
+    monkeypatch.setattr(contrast_module, "ROWS", 640)
+    (every,) = measure_contrast((texture,), (needed,), moments)
+    assert some.losses != every.losses, "all rows were looked at"
+    assert some.losses == pytest.approx(every.losses, abs=0.01)
+    torch.testing.assert_close(some.likeness, every.likeness, atol=0.1, rtol=0)
 
 
 def test_loss_is_made_good_only_once_things_moved() -> None:

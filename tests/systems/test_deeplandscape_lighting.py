@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 import cinegan_cli.systems.deeplandscape as dl
+from cinegan_cli.systems.deeplandscape.codes import Codes
 from cinegan_cli.systems.deeplandscape.lighting import spline
+from cinegan_cli.systems.deeplandscape.relight import even_times
 
 DIM = 8
 
@@ -87,3 +89,25 @@ def test_a_path_passes_what_the_network_makes_of_each_key(w: Tensor) -> None:
 def test_keys_that_are_none_are_refused(w: Tensor, keys: list[tuple[float, ...]]) -> None:
     with pytest.raises(ValueError, match="keys"):
         dl.light_path(lights, w[0, 0], keys, [0.5])
+
+
+def test_a_day_takes_its_time_where_the_light_changes_most() -> None:
+    class Lamp:
+        """A generator whose pictures are as bright as the style says."""
+
+        def synthesize(self, w: Tensor, static: list[Tensor], dynamic: list[Tensor]) -> Tensor:
+            return w.reshape(-1, 1, 1, 1).expand(-1, 3, 16, 16)
+
+    def bright(times: Tensor) -> Tensor:
+        """Dark for most of the day, then light and dark again within a fifth of it."""
+        return torch.exp(-((times - 0.6) ** 2) / 0.005).reshape(-1, 1, 1, 1)
+
+    def steepest(times: Tensor) -> float:
+        steps = bright(times).flatten().diff().abs()
+        return float(steps.max() / steps.mean())
+
+    times = even_times(Lamp(), Codes(torch.zeros(1, 1, 1, 1), [], []), bright, 60)  # type: ignore[arg-type]
+    assert times[0] == 0
+    assert bool((times.diff() > 0).all())
+    assert times[-1] < 1
+    assert steepest(times) < 0.5 * steepest(torch.arange(60) / 60)

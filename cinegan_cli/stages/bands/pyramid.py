@@ -6,7 +6,6 @@ Here the bands are the Laplacian pyramid of the photo's moving layer: exact, at 
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -47,9 +46,12 @@ def _soften(image: Tensor) -> Tensor:
     """[1, 2, 1] / 4 along both axes, borders repeated: [C, H, W]. With the halving's [1, 3, 3, 1] the binomial."""
     for axis in (1, 2):
         n = image.shape[axis]
-        before = torch.cat([image.narrow(axis, 0, 1), image.narrow(axis, 0, n - 1)], dim=axis)
-        after = torch.cat([image.narrow(axis, 1, n - 1), image.narrow(axis, n - 1, 1)], dim=axis)
-        image = (before + after).add_(image, alpha=2).mul_(0.25)
+        out = image * 2
+        out.narrow(axis, 1, n - 1).add_(image.narrow(axis, 0, n - 1))
+        out.narrow(axis, 0, n - 1).add_(image.narrow(axis, 1, n - 1))
+        for end in (0, n - 1):
+            out.narrow(axis, end, 1).add_(image.narrow(axis, end, 1))
+        image = out.mul_(0.25)
     return image
 
 

@@ -1,12 +1,15 @@
-"""Photo stage: a file becomes upright sRGB pixels at the size of the output (`read_photo`), or a grey picture."""
+"""Photo stage: a file becomes upright sRGB pixels at the size of the output (`read_photo`), or a grey picture.
+
+`frame_photo` does all of it that can go wrong, without torch.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cinegan_cli.config import PhotoConfig
@@ -29,7 +32,23 @@ from cinegan_cli.types import MaskSource, Photo, PhotoSource
 LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)  # BT.709, of R, G, B
 
 
+@dataclass(frozen=True)
+class Framed:
+    """A `Photo` that is not yet in tensors: `pixels` are RGB [H, W, 3], uint8 or uint16."""
+
+    pixels: Pixels
+    source_size: tuple[int, int]
+    window: Window
+    notices: tuple[str, ...]
+    name: str
+
+
 def read_photo(source: PhotoSource, config: PhotoConfig, *, limit: SizeLimit | None = None) -> Photo:
+    """What `frame_photo` makes of the source, in tensors. Raises as that does."""
+    return photo_of(frame_photo(source, config, limit=limit))
+
+
+def frame_photo(source: PhotoSource, config: PhotoConfig, *, limit: SizeLimit | None = None) -> Framed:
     """Read a PNG, JPEG, WebP, AVIF, TIFF, BMP or (with pillow-heif) HEIC photo as the run wants it.
 
     `source` is a file, a pipe or "-" (standard input), both read once and whole, the bytes of a file, a Pillow picture,
@@ -51,7 +70,7 @@ def read_photo(source: PhotoSource, config: PhotoConfig, *, limit: SizeLimit | N
             f"each side needs {SMALLEST_SIDE} px; raise --max-side or change --aspect"
         )
     notices = decoded.notices + _size_notices((width, height), pixels, aspect, bound)
-    return _photo(pixels, (width, height), window, notices, Path(name).name)
+    return Framed(pixels, (width, height), window, notices, Path(name).name)
 
 
 def read_grey(source: MaskSource) -> NDArray[np.float32]:
@@ -66,12 +85,14 @@ def read_grey(source: MaskSource) -> NDArray[np.float32]:
     return limited
 
 
-def _photo(pixels: Pixels, source_size: tuple[int, int], window: Window, notices: tuple[str, ...], name: str) -> Photo:
-    """Planar float32 and interleaved uint8 copies of 8-bit or 16-bit RGB [H, W, 3]."""
-    if pixels.dtype == np.uint16:
-        values = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1).contiguous().div_(65535)  # [3, H, W]
-        pixels_u8 = torch.from_numpy(to_8_bit(np.asarray(pixels, np.uint16)))
+def photo_of(framed: Framed) -> Photo:
+    """The same in planar float32 and interleaved uint8."""
+    import torch
+
+    if framed.pixels.dtype == np.uint16:
+        values = torch.from_numpy(framed.pixels.astype(np.float32)).permute(2, 0, 1).contiguous().div_(65535)
+        pixels_u8 = torch.from_numpy(to_8_bit(np.asarray(framed.pixels, np.uint16)))
     else:
-        pixels_u8 = torch.from_numpy(np.ascontiguousarray(pixels))
+        pixels_u8 = torch.from_numpy(np.ascontiguousarray(framed.pixels))
         values = pixels_u8.permute(2, 0, 1).contiguous().float().div_(255)
-    return Photo(values, pixels_u8, source_size, window, notices, name)
+    return Photo(values, pixels_u8, framed.source_size, framed.window, framed.notices, framed.name)

@@ -73,9 +73,10 @@ def warps(
             yield splat_bands(bands, displacement, grid=_grid(motion), config=config)
         return
     parts = parts_of(motion, region, config)
-    textures = bands.levels[1:] if config.blend == "contrast" and config.loop != "pingpong" else ()
-    contrasts = [_contrasts(textures, part, config, kept) for part in parts]
-    needed = [[*(_needed_at(part.region, band) for band in bands.levels[:-1]), part.region] for part in parts]
+    keeps_contrast = config.blend == "contrast" and config.loop != "pingpong"
+    textures = tuple(band.mean(0, keepdim=True) for band in bands.levels[1:]) if keeps_contrast else ()
+    needed = [(*(_needed_at(part.region, band) for band in bands.levels[:-1]), part.region) for part in parts]
+    contrasts = [_contrasts(textures, part, seen[1:], config, kept) for part, seen in zip(parts, needed, strict=True)]
     levels = _levels(picture, bands, bool(textures))
     del picture, bands, textures
     for t, origins in enumerate(zip(*(part.origins(config) for part in parts), strict=True)):
@@ -90,24 +91,26 @@ def _levels(picture: Tensor, bands: Bands, graded: bool) -> tuple[Tensor, ...]:
     return tuple(map(ops.interleaved, (*bands.levels[:-1], picture) if graded else (picture,)))
 
 
-def _contrasts(textures: tuple[Tensor, ...], part: Part, config: RenderConfig, kept: float) -> list[Contrast]:
+def _contrasts(
+    textures: tuple[Tensor, ...], part: Part, needed: tuple[Tensor, ...], config: RenderConfig, kept: float
+) -> list[Contrast]:
     """What each texture of a part loses, none without textures; `kept` as in `warped_frames`."""
     if not textures:
         return []
     if part.waves is not None:  # nothing else hides what sampling takes of the very finest
         textures = (*textures[:-1], _sharpest(textures[-1]))
-    found = measure_contrast(textures, part.region, part.moments(config))
+    found = measure_contrast(textures, needed, part.moments(config))
     return [*found[:-1], replace(found[-1], kept=max(kept, LARGEST_LOSS))]
 
 
 def _sharpest(band: Tensor) -> Tensor:
-    """The finest of [3, H, W]: between the band itself and its second differences; mirrored at the border."""
-    kernel = torch.tensor([[0.0, 1.0, 0.0], [1.0, -5.0, 1.0], [0.0, 1.0, 0.0]], device=band.device)
-    return F.conv2d(F.pad(band[:, None], (1, 1, 1, 1), mode="reflect"), kernel[None, None])[:, 0]
+    """The finest of [1, H, W]: between the band itself and its second differences; mirrored at the border."""
+    near = F.pad(band, (1, 1, 1, 1), mode="reflect")
+    return near[:, :-2, 1:-1] + near[:, 2:, 1:-1] + near[:, 1:-1, :-2] + near[:, 1:-1, 2:] - 5 * band
 
 
 def _render_part(
-    levels: tuple[Tensor, ...], part: Part, origins: Origins, contrasts: list[Contrast], needed: list[Tensor]
+    levels: tuple[Tensor, ...], part: Part, origins: Origins, contrasts: list[Contrast], needed: tuple[Tensor, ...]
 ) -> RenderPart:
     """The formula at the top of this file, where the part is seen."""
     gains = None

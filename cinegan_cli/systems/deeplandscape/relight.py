@@ -8,7 +8,7 @@ fits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +23,8 @@ ROUNDS = 8  # of reweighting, after which the fit is one of least absolute diffe
 RIDGE = 1e-3  # keeps what the picture does not say from growing
 LEFT = 1.5  # median differences by which a place may depart from the fit
 SMOOTHED = 16  # parts of the short side over which that is averaged
+COARSE = 8  # cells a side: what is compared to tell how much the light changes
+EVEN = 0.7  # 1: the light changes by as much in every frame; less: it may still slow down where it turns round
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,21 @@ def lights(generator: Generator, codes: Codes, styles: Tensor) -> Iterator[Light
         start, end = end, light_at(last)
         for t in range(first, last):
             yield start.towards(end, (t - first) / (last - first))
+
+
+def even_times(generator: Generator, codes: Codes, path: Callable[[Tensor], Tensor], frames: int) -> Tensor:
+    """Times [frames] from 0 on, at which the light of `path` changes at about the same pace (`EVEN`) all the time.
+
+    `path` gives the styles [T, N, 2, D] at times [T] in [0, 1], and is closed.
+    """
+    marks = torch.linspace(0, 1, 2 * FITS + 1, dtype=torch.float64)
+    made = [generator.synthesize(styles[None], codes.static, codes.dynamic)[0] for styles in path(marks)]
+    seen = torch.stack([F.adaptive_avg_pool2d(picture, COARSE) for picture in made]).double()
+    steps = seen.diff(dim=0).abs().flatten(1).mean(1).cpu() ** EVEN + 1e-9
+    passed = torch.cat((steps.new_zeros(1), steps.cumsum(0))) / steps.sum()
+    wanted = torch.arange(frames, dtype=torch.float64) / frames
+    piece = (torch.searchsorted(passed, wanted, right=True) - 1).clamp(0, len(steps) - 1)
+    return marks[piece] + (wanted - passed[piece]) / passed.diff()[piece] * marks.diff()[piece]
 
 
 def fitted(picture: Tensor, change: Tensor) -> Light:

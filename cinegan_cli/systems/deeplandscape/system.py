@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 
 import torch
@@ -25,7 +26,7 @@ from cinegan_cli.systems.deeplandscape.lighting import cycle_keys, light_keys, r
 from cinegan_cli.systems.deeplandscape.movers import HomographyMover
 from cinegan_cli.systems.deeplandscape.networks import Networks, networks_of
 from cinegan_cli.systems.deeplandscape.noise import find_horizon
-from cinegan_cli.systems.deeplandscape.relight import Light, lights
+from cinegan_cli.systems.deeplandscape.relight import Light, even_times, lights
 from cinegan_cli.systems.deeplandscape.superres import Enlarger, resized
 from cinegan_cli.systems.deeplandscape.variants import variant_named
 from cinegan_cli.systems.deeplandscape.winds import CLOCK, Speed, wind
@@ -139,17 +140,18 @@ class DeepLandscape:
 
     def _lights(self, found: Found, frames: int) -> Iterator[Light | None]:
         """The light of every frame; None where it does not change."""
-        strength = strength_for(self.networks.levels)
-        if self.weather.light is not None:
-            keys = light_keys(self.weather.light, strength)
-        elif self.weather.light_cycle:
-            keys = cycle_keys(strength)
-        else:
+        if not (self.weather.light or self.weather.light_cycle):
             return repeat(None, frames)
         assert self.networks.lighting is not None
-        codes = found.latents.codes
-        styles = relit(self.networks.lighting, codes.w[0], keys, torch.arange(frames) / frames)
-        return lights(found.generator, codes, styles)
+        codes, strength = found.latents.codes, strength_for(self.networks.levels)
+        keys = light_keys(self.weather.light, strength) if self.weather.light else cycle_keys(strength)
+        path = partial(relit, self.networks.lighting, codes.w[0], keys)
+        even = torch.arange(frames) / frames
+        return lights(
+            found.generator,
+            codes,
+            path(even if self.weather.light else even_times(found.generator, codes, path, frames)),
+        )
 
     def _enlarge(self, photo: Photo, region: Tensor) -> Enlarge:
         """How a frame comes to the photo's size: by the super-resolution network, where the set has one."""

@@ -21,6 +21,7 @@ from cinegan_cli.types import KINDS
 
 ARROWS = "arrows.json"  # name of the file
 UNITS = 1000  # of the file, to the width of the photo
+FARTHEST = 20  # widths from the photo's corner at which an arrow can begin or end
 
 
 @dataclass(frozen=True)
@@ -64,5 +65,7 @@ def _arrows(region: Mapping[str, Any]) -> list[Arrow]:
         travel = ((x1 - x0) / UNITS, (y1 - y0) / UNITS)
         if not (math.isfinite(x0 + y0 + x1 + y1) and math.hypot(*travel) > 0):
             raise ValueError(f"an arrow without length at {x0}, {y0}")
+        if max(map(abs, (x0, y0, x1, y1))) > FARTHEST * UNITS:
+            raise ValueError(f"an arrow far outside of the photo, from {x0}, {y0} to {x1}, {y1}")
         found.append(Arrow(kind, sure, (x0 / UNITS, y0 / UNITS), travel))
     return found

@@ -19,6 +19,7 @@ from cinegan_cli.errors import InputError, UsageError
 from cinegan_cli.training.data.frames import Frame, Source
 
 FILE = "data.mdb"  # of an environment
+DIGITS = 7  # of the largest number that its keys can hold
 GET = "get a whole copy, or give the photos and clips themselves"
 
 
@@ -71,14 +72,19 @@ def _opened(path: Path) -> Any:
 
 
 def _get(environment: Any, key: str) -> bytes | None:
-    with environment.begin(buffers=False) as reading:
-        value: bytes | None = reading.get(key.encode())
+    import lmdb
+
+    try:
+        with environment.begin(buffers=False) as reading:
+            value: bytes | None = reading.get(key.encode())
+    except lmdb.Error as error:
+        raise InputError(f"{environment.path()}: is damaged; {GET}") from error
     return value
 
 
 def _number(environment: Any, key: str, path: Path) -> int:
     value = _get(environment, key)
-    if value is None or not value.isdigit():
+    if value is None or not value.isdigit() or len(value) > DIGITS:
         raise InputError(f"{path}: has no number called {key}: prepare_data.py did not make it; {GET}")
     return int(value)
 
