@@ -20,13 +20,15 @@ constexpr Index STRIP = 32;  // rows of the frame
 // Steps between two pixels in the table of weights. Positions are rounded to them: 1/512 px at most.
 constexpr int FRACTIONS = 256;
 
+template <class K>
 struct WeightTable {
-  alignas(64) float rows[FRACTIONS + 1][8] = {};  // Lanczos-3's six, and zeros
+  alignas(64) float rows[FRACTIONS + 1][8] = {};  // the taps', and zeros
   WeightTable() {
-    for (int i = 0; i <= FRACTIONS; ++i) weights_of<Lanczos3, float>(static_cast<float>(i) / FRACTIONS, rows[i]);
+    for (int i = 0; i <= FRACTIONS; ++i) weights_of<K, float>(static_cast<float>(i) / FRACTIONS, rows[i]);
   }
 };
-const WeightTable WEIGHTS;
+template <class K>
+const WeightTable<K> WEIGHTS;
 
 struct Rows {
   Index first, end;

@@ -13,20 +13,30 @@ using Byte4 = Vector<std::uint8_t, 4>;
 ALWAYS_INLINE Float4 load4(const float* from) { return load<float, 4>(from); }
 ALWAYS_INLINE void store4(float* to, const Float4& value) { std::memcpy(to, &value, sizeof(value)); }
 
-// Between two rows of `width` items of n values: out[(width + 1) * n], the last item twice.
+// Items of a coarse row that are wanted, `last` among them.
+struct Span {
+  Index first, last;
+};
+
+// Those under the columns from `start` on, up to `end`; pixels lie between two.
+inline Span span_under(const Columns& columns, Index start, Index end, Index grid) {
+  return {columns.first.data()[start], std::min<Index>(columns.first.data()[end - 1] + 1, grid - 1)};
+}
+
+// Between two rows of items of N values: those of the span, the last one twice.
 template <int N>
-void blend_rows(const float* above, const float* below, float part, Index width, float* out) {
-  for (Index i = 0; i < N * width; ++i) out[i] = above[i] + part * (below[i] - above[i]);
-  std::memcpy(out + N * width, out + N * (width - 1), N * sizeof(float));
+void blend_rows(const float* above, const float* below, float part, Span span, float* out) {
+  for (Index i = N * span.first; i < N * (span.last + 1); ++i) out[i] = above[i] + part * (below[i] - above[i]);
+  std::memcpy(out + N * (span.last + 1), out + N * span.last, N * sizeof(float));
 }
 
 // Row `at` of a coarse plane of values.
-inline void blend_plane(const float* plane, const Footing& at, Index width, float* out) {
-  blend_rows<1>(plane + at.first * width, plane + at.second * width, at.part, width, out);
+inline void blend_plane(const float* plane, const Footing& at, Index width, Span span, float* out) {
+  blend_rows<1>(plane + at.first * width, plane + at.second * width, at.part, span, out);
 }
 
 // The four planes of a part's origins at row y of a level, in px of the level, side by side: out[(w + 1) * 4].
-inline void blend_origins(const RenderPart& part, const RenderLevel& level, Index y, float* out) {
+inline void blend_origins(const RenderPart& part, const RenderLevel& level, Index y, Span span, float* out) {
   const Footing at = footing(y, level.height, part.grid_height);
   const Index width = part.grid_width, plane = part.grid_height * width;
   const float scale[2] = {static_cast<float>(level.width) / static_cast<float>(part.grid_width),
@@ -35,9 +45,11 @@ inline void blend_origins(const RenderPart& part, const RenderLevel& level, Inde
     const float* above = part.origins + i * plane + at.first * width;
     const float* below = part.origins + i * plane + at.second * width;
     const float factor = scale[i % 2];
-    for (Index x = 0; x < width; ++x) out[4 * x + i] = factor * (above[x] + at.part * (below[x] - above[x]));
+    for (Index x = span.first; x <= span.last; ++x) {
+      out[4 * x + i] = factor * (above[x] + at.part * (below[x] - above[x]));
+    }
   }
-  std::memcpy(out + 4 * width, out + 4 * width - 4, 4 * sizeof(float));
+  std::memcpy(out + 4 * (span.last + 1), out + 4 * span.last, 4 * sizeof(float));
 }
 
 // A row of values, or of pixels, at column x of the finer picture.
@@ -71,9 +83,10 @@ struct Places {
   std::int64_t inside[RUN][2];     // -1 where all taps of the source are
 };
 
-inline void find_places(const float* origins, const Columns& columns, const RenderLevel& level, Index y, Index start,
+template <class K>
+void find_places(const float* origins, const Columns& columns, const RenderLevel& level, Index y, Index start,
                         int count, Places* places) {
-  const float first = -Lanczos3::FIRST, last = Lanczos3::FIRST + Lanczos3::TAPS - 1;
+  const float first = -K::FIRST, last = K::FIRST + K::TAPS - 1;
   const float right = static_cast<float>(level.width) - last, bottom = static_cast<float>(level.height) - last;
   const Float4 least = {first, first, first, first}, most = {right, bottom, right, bottom};
   const float line = static_cast<float>(y);
@@ -92,57 +105,65 @@ inline void find_places(const float* origins, const Columns& columns, const Rend
   }
 }
 
+template <class K>
+const float* weights_at(float fraction) {
+  return WEIGHTS<K>.rows[static_cast<int>(fraction * FRACTIONS + 0.5f)];
+}
+
 // `share` of the picture around a spot whose taps all lie inside; the two halves of the sum are two parts of it.
+template <class K>
 ALWAYS_INLINE Float8 gather_inside(const float* corner, Index pitch, const float* across, const float* along,
                                    float share) {
-  Float8 sums[2][3];
-  for (int j = 0; j < Lanczos3::TAPS; ++j, corner += pitch) {
-    for (int k = 0; k < 3; ++k) {
+  Float8 sums[2][K::TAPS / 2];
+  for (int j = 0; j < K::TAPS; ++j, corner += pitch) {
+    for (int k = 0; k < K::TAPS / 2; ++k) {
       const Float8 part = load<float, 8>(corner + 8 * k) * along[j];
       sums[j % 2][k] = j < 2 ? part : sums[j % 2][k] + part;
     }
   }
   const Float8 weights = load<float, 8>(across) * share;
-  return (sums[0][0] + sums[1][0]) * spread<0>(weights) + (sums[0][1] + sums[1][1]) * spread<2>(weights) +
-         (sums[0][2] + sums[1][2]) * spread<4>(weights);
+  Float8 sum = (sums[0][0] + sums[1][0]) * spread<0>(weights) + (sums[0][1] + sums[1][1]) * spread<2>(weights);
+  if constexpr (K::TAPS == 6) sum += (sums[0][2] + sums[1][2]) * spread<4>(weights);
+  return sum;
 }
 
 // The same for any position, mirrored at the border; nothing when it is not finite.
-inline Float4 gather_border(const RenderLevel& level, float x, float y, float share) {
-  Index left, above, columns[Lanczos3::TAPS];
+template <class K>
+Float4 gather_border(const RenderLevel& level, float x, float y, float share) {
+  Index left, above, columns[K::TAPS];
   float right, down;
   Float4 sum = {};
   if (!locate(x, level.width, REFLECT, &left, &right) || !locate(y, level.height, REFLECT, &above, &down)) return sum;
-  const float* across = WEIGHTS.rows[static_cast<int>(right * FRACTIONS + 0.5f)];
-  const float* along = WEIGHTS.rows[static_cast<int>(down * FRACTIONS + 0.5f)];
-  for (int k = 0; k < Lanczos3::TAPS; ++k) {
-    columns[k] = 4 * border_index(left + Lanczos3::FIRST + k, level.width, REFLECT);
+  const float *across = weights_at<K>(right), *along = weights_at<K>(down);
+  for (int k = 0; k < K::TAPS; ++k) {
+    columns[k] = 4 * border_index(left + K::FIRST + k, level.width, REFLECT);
   }
-  for (int j = 0; j < Lanczos3::TAPS; ++j) {
-    const Index row = border_index(above + Lanczos3::FIRST + j, level.height, REFLECT);
+  for (int j = 0; j < K::TAPS; ++j) {
+    const Index row = border_index(above + K::FIRST + j, level.height, REFLECT);
     Float4 line = {};
-    for (int k = 0; k < Lanczos3::TAPS; ++k) line += load4(level.pixels + 4 * level.pitch * row + columns[k]) * across[k];
+    for (int k = 0; k < K::TAPS; ++k) line += load4(level.pixels + 4 * level.pitch * row + columns[k]) * across[k];
     sum += line * (share * along[j]);
   }
   return sum;
 }
 
 // The sources' shares at a run of pixels, where `region` is not 0.
-inline void gather_run(const RenderLevel& level, const Places& places, const std::uint8_t* region, int count,
+template <class K>
+void gather_run(const RenderLevel& level, const Places& places, const std::uint8_t* region, int count,
                        const float shares[2], float sums[RUN][4]) {
   const Index pitch = 4 * level.pitch;
-  const float* first = level.pixels + Lanczos3::FIRST * (pitch + 4);
-  const float* table = WEIGHTS.rows[0];
+  const float* first = level.pixels + K::FIRST * (pitch + 4);
+  const float* table = WEIGHTS<K>.rows[0];
   for (int i = 0; i < count; ++i) {
     if (!region[i]) continue;
     const std::int32_t *pixel = places.pixel[i], *weights = places.weights[i];
     Float8 inner = {};
     if (places.inside[i][0] == -1 && shares[0] != 0.0f) {
-      inner = gather_inside(first + pixel[1] * pitch + 4 * pixel[0], pitch, table + 8 * weights[0],
+      inner = gather_inside<K>(first + pixel[1] * pitch + 4 * pixel[0], pitch, table + 8 * weights[0],
                             table + 8 * weights[1], shares[0]);
     }
     if (places.inside[i][1] == -1 && shares[1] != 0.0f) {
-      inner += gather_inside(first + pixel[3] * pitch + 4 * pixel[2], pitch, table + 8 * weights[2],
+      inner += gather_inside<K>(first + pixel[3] * pitch + 4 * pixel[2], pitch, table + 8 * weights[2],
                              table + 8 * weights[3], shares[1]);
     }
     Float4 halves[2];
@@ -153,7 +174,7 @@ inline void gather_run(const RenderLevel& level, const Places& places, const std
     for (int s = 0; s < 2; ++s) {
       if (places.inside[i][s] == -1 || !region[i] || shares[s] == 0.0f) continue;
       const float* at = places.at[i] + 2 * s;
-      store4(sums[i], load4(sums[i]) + gather_border(level, at[0], at[1], shares[s]));
+      store4(sums[i], load4(sums[i]) + gather_border<K>(level, at[0], at[1], shares[s]));
     }
   }
 }
@@ -164,17 +185,19 @@ inline void render_row(const RenderParams& p, const PartColumns& columns, std::s
                        Index base_first, RenderScratch& s, float* out) {
   const RenderPart& part = p.parts[i];
   const RenderLevel& level = p.levels[k];
+  const bool finest = k + 1 == p.levels.size();  // the others add small differences of gains: fewer taps do for them
   const std::uint8_t* region = part.regions[k] + y * level.width;
   Index start = 0, end = level.width;
   while (start < end && !region[start]) ++start;
   while (end > start && !region[end - 1]) --end;
   if (start == end) return;
-  blend_origins(part, level, y, s.origins.data());
+  const auto under = [&](const Columns& c, Index grid) { return span_under(c, start, end, grid); };
+  blend_origins(part, level, y, under(columns.grid[k], part.grid_width), s.origins.data());
   const float *gain = nullptr, *base = nullptr, *weight = nullptr;
   if (part.gains) {
     const Index plane = part.gain_height * part.gain_width;
     blend_plane(part.gains + static_cast<Index>(k) * plane, footing(y, level.height, part.gain_height), part.gain_width,
-                s.gain.data());
+                under(columns.gain[k], part.gain_width), s.gain.data());
     gain = s.gain.data();
   }
   if (part.gains && k > 0) {
@@ -182,19 +205,21 @@ inline void render_row(const RenderParams& p, const PartColumns& columns, std::s
     const Footing at = footing(y, level.height, p.levels[k - 1].height);
     const float* rows = s.bases[i * p.levels.size() + k - 1].data();
     blend_rows<4>(rows + 4 * below * (at.first - base_first), rows + 4 * below * (at.second - base_first), at.part,
-                  below, s.base.data());
+                  under(columns.base[k], below), s.base.data());
     base = s.base.data();
   }
-  if (part.weight && k + 1 == p.levels.size()) {
-    blend_plane(part.weight, footing(y, level.height, part.weight_height), part.weight_width, s.weight.data());
+  if (part.weight && finest) {
+    blend_plane(part.weight, footing(y, level.height, part.weight_height), part.weight_width,
+                under(columns.weight, part.weight_width), s.weight.data());
     weight = s.weight.data();
   }
   Places places;
   alignas(64) float sums[RUN][4];
   for (Index x = start; x < end; x += RUN) {
     const int count = static_cast<int>(std::min<Index>(RUN, end - x));
-    find_places(s.origins.data(), columns.grid[k], level, y, x, count, &places);
-    gather_run(level, places, region + x, count, part.shares.data(), sums);
+    (finest ? find_places<Lanczos3> : find_places<Bicubic>)(s.origins.data(), columns.grid[k], level, y, x, count,
+                                                            &places);
+    (finest ? gather_run<Lanczos3> : gather_run<Bicubic>)(level, places, region + x, count, part.shares.data(), sums);
     for (int i = 0; i < count; ++i) {
       if (!region[x + i]) continue;
       Float4 value = load4(sums[i]);
@@ -222,8 +247,10 @@ inline void finish_row(const RenderParams& p, Index y, const float* row) {
   std::memcpy(out, p.photo + 3 * width * y, static_cast<std::size_t>(3 * width));
   // Added to a number below 2^22, the number's nearest integer, halves to even, is the low bits of the sum.
   const Float4 most = {255.0f, 255.0f, 255.0f, 255.0f}, round = {0x1.8p23f, 0x1.8p23f, 0x1.8p23f, 0x1.8p23f};
+  const auto moves = [&](Index x) { return anchor[4 * x + 3] != 0.0f; };
   bool spilled = false;  // pixels are stored as four bytes: the last one belongs to the next pixel
   for (Index x = 0; x < width; ++x) {
+    while (!spilled && x + 4 < width && !(moves(x) | moves(x + 1) | moves(x + 2) | moves(x + 3))) x += 4;
     const Float4 from = load4(anchor + 4 * x);
     if (from[3] == 0.0f) {
       if (spilled) std::memcpy(out + 3 * x, p.photo + 3 * (width * y + x), 3);

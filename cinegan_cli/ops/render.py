@@ -45,7 +45,8 @@ def render(
 
         L_k = gain_k * ((1 - phase) I_k(p_0) + phase I_k(p_1)) + upsampled L_(k-1)
 
-    as `joint_sample` computes it, by Lanczos-3, mirrored at the border (the CPU kernel rounds positions to 1/256 px).
+    as `joint_sample` computes it, mirrored at the border, by Lanczos-3 at the finest level and by bicubic at the others
+    (the CPU kernel rounds positions to 1/256 px).
     Without an anchor that is the result; else it lies over the photo,
     round(clip(anchor[:3] + anchor[3] * sum, 0, 255)), and the photo's
     bytes where anchor[3] is 0 (`composite`).

@@ -23,6 +23,7 @@
 #include "render.h"
 #include "sample.h"
 #include "splat.h"
+#include "yuv.h"
 
 namespace {
 std::atomic<long> allocations_left{std::numeric_limits<long>::max()};
@@ -265,6 +266,12 @@ void exercise_planes(const Shape& s, double reach) {
     out.emplace_back(3 * plane);
     cinegan::composite_cpu(
         {s.h, s.w, photo.get(), alpha.get(), warped.get(), still.get(), out[0].get(), threads, simd});
+    return out;
+  });
+  for_any_threads<std::vector<Array<std::uint8_t>>>("yuv420", [&](int threads, int simd) {
+    std::vector<Array<std::uint8_t>> out;
+    out.emplace_back(plane + 2 * ((s.h + 1) / 2) * ((s.w + 1) / 2));
+    cinegan::yuv420_cpu({s.h, s.w, photo.get(), out[0].get(), threads, simd});
     return out;
   });
 }
