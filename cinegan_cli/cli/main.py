@@ -21,28 +21,28 @@ import click
 from cinegan_cli import __version__
 from cinegan_cli.errors import CineganError, ExitStatus, one_line, unexpected
 
-COMMANDS = {  # name → module of `cinegan_cli.cli` that holds a command of that name, imported when it is used
-    "animate": "animate",
-    "edit": "edit",
-    "style": "style",
-    "mask": "mask",
-    "motion": "motion",
-    "invert": "invert",
-    "render": "render",
-    "sample": "sample",
-    "check": "check",
-    "evaluate": "evaluate",
-    "models": "models",
-    "data": "data",
-    "train": "train",
-    "doctor": "doctor",
-    "completion": "completion",
+COMMANDS = {  # each in the module of `cinegan_cli.cli` of that name, which is imported when it is used
+    "animate": "Turn a photo into a seamless loop, or every photo of a folder.",
+    "edit": "Open an editor in the browser: paint, draw arrows, export.",
+    "style": "Give a photo another look: sunset, night, another photo's.",
+    "mask": "Write what would move, and the photo tinted to look at it.",
+    "motion": "Write how it would move, and arrows over the photo.",
+    "invert": "Find the latents with which a generator makes a photo.",
+    "render": "Render a photo with a mask and a motion file alone.",
+    "sample": "Make landscapes up: videos or pictures by a generator.",
+    "check": "Check whether a video loops, and plays everywhere.",
+    "evaluate": "Measure loops, masks, motion or inversions against known ones.",
+    "models": "Bring in, check and remove the researchers' models.",
+    "data": "Make data sets for `cinegan train`.",
+    "train": "Train a model on your own data.",
+    "doctor": "Say what is installed, and whether all of it works.",
+    "completion": "Print what makes a shell complete commands and options.",
 }
 SOON = 0.01  # s, until an interrupt is tried again
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported only when one is called or described."""
+    """A group whose commands are imported only when one is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -50,8 +50,12 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"cinegan_cli.cli.{COMMANDS[name]}"), name)
+        command: click.Command = getattr(import_module(f"cinegan_cli.cli.{name}"), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(
