@@ -79,15 +79,15 @@ def test_every_status_has_messages(status: ExitStatus) -> None:
     assert any(quoted == status for quoted, _ in QUOTED)
 
 
-def out_of_memory(*arguments: object) -> None:
+def out_of_memory(*arguments: object, **options: object) -> None:
     raise MemoryError
 
 
-def bug(*arguments: object) -> None:
+def bug(*arguments: object, **options: object) -> None:
     raise RuntimeError("what nobody thought of")
 
 
-def interrupted(*arguments: object) -> None:
+def interrupted(*arguments: object, **options: object) -> None:
     raise KeyboardInterrupt
 
 

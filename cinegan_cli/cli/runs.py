@@ -67,17 +67,17 @@ def animate_one(
     from cinegan_cli.stages.video import keep_inputs, size_limit
 
     check_files(photo, config)
+    settings_path = sidecar_path(config.video.out[0]) if sidecar else None
+    if settings_path is not None:
+        keep_inputs((settings_path,), input_files(photo, config))
+        if settings_path.exists() and not config.video.overwrite:
+            _require_sidecar(settings_path)
     framed = frame_photo(photo, config.photo, limit=size_limit(config))
     from cinegan_cli.pipeline import animate, check_plan  # here torch is imported
     from cinegan_cli.session import Session as open_session
 
     session = session or open_session(config.run)
     check_plan(photo, config, session)
-    settings_path = sidecar_path(config.video.out[0]) if sidecar else None
-    if settings_path is not None:
-        keep_inputs((settings_path,), input_files(photo, config))
-        if settings_path.exists() and not config.video.overwrite:
-            _require_sidecar(settings_path)
     if dry_run:
         print_plan(photo, framed, config, printer)
         return

@@ -130,7 +130,7 @@ def test_traceback_option_shows_where(folder: Path, capfd: Capture) -> None:
 def test_an_interrupt_that_comes_in_a_destructor_is_not_lost(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
     class Unlucky:
         def __del__(self) -> None:
-            signal.raise_signal(signal.SIGINT)  # Python drops what is raised here
+            signal.raise_signal(signal.SIGTERM)  # Python drops what is raised here
 
     def work(*arguments: object, **options: object) -> None:
         Unlucky()
