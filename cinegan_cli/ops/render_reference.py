@@ -10,7 +10,6 @@ from torch import Tensor
 
 from cinegan_cli.ops._native import Backend
 from cinegan_cli.ops.joint_sample import joint_sample
-from cinegan_cli.ops.sample import Kernel
 from cinegan_cli.types import RenderPart
 
 
@@ -29,9 +28,16 @@ def render_reference(
         base = None
         for k in range(first, len(pictures)):
             gain = None if part.gains is None else part.gains[k]
-            given = {"gain": gain, "base": base, "region": part.regions[k]}
-            kernel: Kernel = "lanczos3" if k + 1 == len(pictures) else "bicubic"
-            base = joint_sample(pictures[k], part.origins, part.phase, **given, kernel=kernel, backend=backend)
+            base = joint_sample(
+                pictures[k],
+                part.origins,
+                part.phase,
+                gain=gain,
+                base=base,
+                region=part.regions[k],
+                kernel="lanczos3" if k + 1 == len(pictures) else "bicubic",
+                backend=backend,
+            )
         assert base is not None
         if part.weight is not None:
             size = (base.shape[1], base.shape[2])
