@@ -1,9 +1,8 @@
 // CPU advect: rows are independent.
-#include "advect.h"
-
 #include <cstring>
 #include <vector>
 
+#include "advect.h"
 #include "parallel.h"
 #include "vector.h"
 

@@ -78,14 +78,14 @@ ALWAYS_INLINE Float8 spread(const Float8& w) {
 constexpr int RUN = 64;
 struct Places {
   alignas(64) float at[RUN][4];
-  std::int32_t pixel[RUN][4];      // at or left of, at or above the position
-  std::int32_t weights[RUN][4];    // rows of the table for the fractions
-  std::int64_t inside[RUN][2];     // -1 where all taps of the source are
+  std::int32_t pixel[RUN][4];    // at or left of, at or above the position
+  std::int32_t weights[RUN][4];  // rows of the table for the fractions
+  std::int64_t inside[RUN][2];   // -1 where all taps of the source are
 };
 
 template <class K>
 void find_places(const float* origins, const Columns& columns, const RenderLevel& level, Index y, Index start,
-                        int count, Places* places) {
+                 int count, Places* places) {
   const float first = -K::FIRST, last = K::FIRST + K::TAPS - 1;
   const float right = static_cast<float>(level.width) - last, bottom = static_cast<float>(level.height) - last;
   const Float4 least = {first, first, first, first}, most = {right, bottom, right, bottom};
@@ -150,7 +150,7 @@ Float4 gather_border(const RenderLevel& level, float x, float y, float share) {
 // The sources' shares at a run of pixels, where `region` is not 0.
 template <class K>
 void gather_run(const RenderLevel& level, const Places& places, const std::uint8_t* region, int count,
-                       const float shares[2], float sums[RUN][4]) {
+                const float shares[2], float sums[RUN][4]) {
   const Index pitch = 4 * level.pitch;
   const float* first = level.pixels + K::FIRST * (pitch + 4);
   const float* table = WEIGHTS<K>.rows[0];
@@ -160,11 +160,11 @@ void gather_run(const RenderLevel& level, const Places& places, const std::uint8
     Float8 inner = {};
     if (places.inside[i][0] == -1 && shares[0] != 0.0f) {
       inner = gather_inside<K>(first + pixel[1] * pitch + 4 * pixel[0], pitch, table + 8 * weights[0],
-                            table + 8 * weights[1], shares[0]);
+                               table + 8 * weights[1], shares[0]);
     }
     if (places.inside[i][1] == -1 && shares[1] != 0.0f) {
       inner += gather_inside<K>(first + pixel[3] * pitch + 4 * pixel[2], pitch, table + 8 * weights[2],
-                             table + 8 * weights[3], shares[1]);
+                                table + 8 * weights[3], shares[1]);
     }
     Float4 halves[2];
     std::memcpy(halves, &inner, sizeof(inner));

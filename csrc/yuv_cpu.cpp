@@ -1,17 +1,16 @@
 // CPU yuv420. A task is a strip of rows that stays in the second-level cache. Chroma is filtered by (-1, 9, 9, -1) / 16
 // both ways, the border's pixels repeated: closer to the picture than the mean of four pixels.
-#include "yuv.h"
-
 #include <algorithm>
 #include <vector>
 
 #include "parallel.h"
 #include "vector.h"
+#include "yuv.h"
 
 namespace cinegan {
 namespace {
 
-constexpr Index STRIP = 8;             // rows of chroma
+constexpr Index STRIP = 8;              // rows of chroma
 constexpr Index BEFORE = 1, AFTER = 2;  // columns beyond the picture's ends
 
 }  // namespace
