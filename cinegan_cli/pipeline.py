@@ -36,7 +36,7 @@ class Summary:
     frames: int
     fps: float
     seconds: float
-    took: float  # seconds of wall-clock time, from reading the photo to the last rename
+    took: float  # seconds of wall-clock time, to the last rename, from reading the photo, or from when it had been read
     outputs: tuple[Written, ...]
     loop: LoopReport
     stages: dict[str, str]  # stage → given, predicted or default
@@ -141,7 +141,7 @@ def render(scene: Scene, config: Config, session: Session | None = None) -> Gene
     """Yield frame t = 0 … N-1, uint8 [H, W, 3], at memory that does not grow with N (Eq. 4)."""
     session = session or Session(config.run)
     made = _frames(scene, config, session)
-    del scene  # as above
+    del scene  # its pictures, which the frames do not need
     yield from session.steps(made)
 
 

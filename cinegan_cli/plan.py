@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import cv2
 
 from cinegan_cli.config import Config
 from cinegan_cli.errors import InputError, UsageError
@@ -21,6 +25,17 @@ def check_files(photo: PhotoSource, config: Config) -> None:
     check_outputs(config.video, fps=config.render.fps)
     for pattern in filter(writes_frames, config.video.out):
         keep_inputs(existing_frames(pattern), read)
+
+
+@contextmanager
+def opencv_threads(count: int | None) -> Iterator[None]:
+    """OpenCV computes with so many threads while inside; None: as many as before."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(before if count is None else count)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def require_file(photo: PhotoSource) -> None:

@@ -3,7 +3,7 @@
 namespace cinegan {
 namespace CINEGAN_SIMD {
 
-// Row y of the picture as three rows of a YuvScratch's pitch; beyond its ends their values again.
+// Row y of the picture as three rows, `pitch` apart, of one colour each; beyond its ends their values again.
 inline void split_row(const YuvParams& p, Index y, Index pitch, std::int16_t* out) {
   const std::uint8_t* from = p.rgb + 3 * p.width * y;
   std::int16_t *red = out + BEFORE, *green = red + pitch, *blue = green + pitch;

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-# Line of the table, and the functions as their callers know them; () after a name: what is called on its result.
+# Line of the table, and the functions as their callers know them.
 STAGES = (
     ("decode", ("stages.photo.frame_photo", "scene.photo_of")),
     ("seer", ("stages.mask.make.see",)),

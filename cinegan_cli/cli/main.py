@@ -51,6 +51,7 @@ class LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"cinegan_cli.cli.{name}"), name)
+        command.short_help = COMMANDS[name]
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -145,7 +146,7 @@ def _stopping_once() -> Iterator[None]:
     names = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is not known on Windows
     known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
     heeded = [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]  # nohup, background jobs
-    stopping = False
+    stopping, retry = False, Timer(0, lambda: None)
 
     def stop(signum: int, frame: object) -> None:
         nonlocal stopping
@@ -155,18 +156,24 @@ def _stopping_once() -> Iterator[None]:
 
     def lost(what: sys.UnraisableHookArgs) -> None:
         """Python drops what is raised while it calls back from inside, as in a destructor: then it is raised again."""
-        nonlocal stopping
-        if not issubclass(what.exc_type, KeyboardInterrupt):
+        nonlocal retry
+        if issubclass(what.exc_type, KeyboardInterrupt):
+            retry = Timer(SOON, again)
+            retry.start()
+        else:
             hook(what)
-        elif heeded:
-            stopping = False
-            Timer(SOON, interrupt_main, (heeded[0],)).start()
+
+    def again() -> None:
+        nonlocal stopping
+        stopping = False
+        interrupt_main(heeded[0])
 
     before = {number: signal.signal(number, stop) for number in heeded}
     hook, sys.unraisablehook = sys.unraisablehook, lost
     try:
         yield
     finally:
+        retry.cancel()
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -62,7 +62,7 @@ def animate_one(
 
     Settings that cannot be saved beside a finished loop are no failure, but a note.
     """
-    from cinegan_cli.plan import check_files, input_files
+    from cinegan_cli.plan import check_files, input_files, opencv_threads
     from cinegan_cli.stages.photo import frame_photo
     from cinegan_cli.stages.video import keep_inputs, size_limit
 
@@ -72,12 +72,14 @@ def animate_one(
         keep_inputs((settings_path,), input_files(photo, config))
         if settings_path.exists() and not config.video.overwrite:
             _require_sidecar(settings_path)
-    framed = frame_photo(photo, config.photo, limit=size_limit(config))
-    from cinegan_cli.pipeline import animate, check_plan  # here torch is imported
+    with session.at_work() if session else opencv_threads(config.run.threads):
+        framed = frame_photo(photo, config.photo, limit=size_limit(config))
+    from cinegan_cli.pipeline import animate  # here torch is imported
     from cinegan_cli.session import Session as open_session
+    from cinegan_cli.systems import choose_system
 
     session = session or open_session(config.run)
-    check_plan(photo, config, session)
+    choose_system(config, session)
     if dry_run:
         print_plan(photo, framed, config, printer)
         return

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 from cinegan_cli import __version__
@@ -156,15 +155,20 @@ def _settings(address: str) -> dict[str, str]:
     if address == "local":
         return QUIET | ALONE
     tokens = [os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")]
-    if address.startswith("ray://") and (any(tokens) or Path("~/.ray/auth_token").expanduser().exists()):
+    has_token = any(tokens) or os.path.exists(os.path.expanduser("~/.ray/auth_token"))
+    if _meant(address).startswith("ray://") and has_token:
         return QUIET | {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "token")}  # a head does so by itself
     return QUIET
 
 
+def _meant(address: str) -> str:
+    """The address that "auto" stands for, where it is named."""
+    return os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
+
+
 def _require_answer(address: str) -> None:
     """Raise UsageError where nothing listens at all; Ray itself would go on asking for minutes."""
-    known = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
-    host, _, port = known.removeprefix("ray://").rpartition(":")
+    host, _, port = _meant(address).removeprefix("ray://").rpartition(":")
     if not port.isdigit():  # a cluster of this machine, which Ray finds, or Ray's own default port
         return
     try:
@@ -176,7 +180,11 @@ def _require_answer(address: str) -> None:
 @contextmanager
 def _silence() -> Iterator[None]:
     """Nothing on stderr meanwhile: until connected, Ray's native code tells there that the head is not up yet."""
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
     try:
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), 2)

@@ -131,4 +131,5 @@ def connected(address: str | None, *, cores: int = 1, gpu: bool = False) -> Iter
 def described(error: Any) -> str:
     """The first sentence of what a cluster says, which may be pages; with the last where the first leads to a trace."""
     lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return (f"{lines[0]} {lines[-1]}" if lines[0].endswith(":") else lines[0])[:300]
+    first, *more = lines
+    return f"{first[:150]} {more[-1][:150]}" if more and first.endswith(":") else first[:300]

@@ -126,7 +126,7 @@ def test_traceback_option_shows_where(folder: Path, capfd: Capture) -> None:
         invoke(f"--traceback {ANIMATE} --out loop.mp4 --speed -1", capfd)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="closed pipes are told otherwise on Windows")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that is handled")
 def test_an_interrupt_that_comes_in_a_destructor_is_not_lost(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
     class Unlucky:
         def __del__(self) -> None:
@@ -142,6 +142,7 @@ def test_an_interrupt_that_comes_in_a_destructor_is_not_lost(monkeypatch: pytest
     assert len(outcome.complaints) == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="closed pipes are told otherwise on Windows")
 def test_reader_that_has_gone_is_no_error(folder: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -9,4 +9,4 @@ SHARE = float(os.environ.get("CINEGAN_FIRE_SHARE", "1"))
 
 def share(count: int, least: int) -> int:
     """How many of `count` are tried."""
-    return max(least, round(SHARE * count))
+    return min(count, max(least, round(SHARE * count)))

@@ -392,7 +392,7 @@ def test_an_ffmpeg_that_cannot_list_its_encoders_may_have_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, listed: bool
 ) -> None:
     script = tmp_path / "ffmpeg"
-    script.write_text(f"#!/bin/sh\nexit {status}\n")
+    script.write_text(f"#!/bin/sh\necho libx264\nexit {status}\n")
     script.chmod(0o755)
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(script))
     assert has_encoder("libx265") == listed

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -40,12 +41,19 @@ def has_encoder(name: str) -> bool:
 
     True as well for an ffmpeg that does not start or cannot list its encoders: what it says in the end tells more.
     """
-    command = [ffmpeg_executable(), "-hide_banner", "-encoders"]
+    listed = _encoders(ffmpeg_executable())
+    return not listed or name in listed
+
+
+@lru_cache
+def _encoders(ffmpeg: str) -> frozenset[str]:
+    """The words of ffmpeg's list of encoders, none where it gives none."""
+    command = [ffmpeg, "-hide_banner", "-encoders"]
     try:
-        listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    except OSError:
-        return True
-    return listing.returncode != 0 or name.encode() in listing.stdout.split()
+        listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return frozenset()
+    return frozenset(listing.stdout.decode(errors="replace").split())
 
 
 class FfmpegProcess:

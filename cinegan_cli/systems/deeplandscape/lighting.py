@@ -52,7 +52,7 @@ def day_keys(c: float) -> list[Key]:
 
 
 def cycle_keys(c: float) -> list[Key]:
-    """One day that begins and ends at the photo: its own light (c = 0), then the eight lights, evenly in time."""
+    """One day that begins and ends at the photo: its own light (c = 0), then eight lights, evenly along the path."""
     last = len(LIGHTS) + 1
     lights = [(i / last, *z, c) for i, z in enumerate(LIGHTS.values(), 1)]
     return [(0.0, 0.0, 0.0, 0.0, 0.0), *lights, (1.0, 0.0, 0.0, 0.0, 0.0)]

@@ -69,10 +69,13 @@ def even_times(generator: Generator, codes: Codes, path: Callable[[Tensor], Tens
 
     `path` gives the styles [T, N, 2, D] at times [T] in [0, 1], and is closed.
     """
+
+    def coarse(styles: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(generator.synthesize(styles[None], codes.static, codes.dynamic)[0], COARSE)
+
     marks = torch.linspace(0, 1, 2 * FITS + 1, dtype=torch.float64)
-    made = [generator.synthesize(styles[None], codes.static, codes.dynamic)[0] for styles in path(marks)]
-    seen = torch.stack([F.adaptive_avg_pool2d(picture, COARSE) for picture in made]).double()
-    steps = seen.diff(dim=0).abs().flatten(1).mean(1).cpu() ** EVEN + 1e-9
+    seen = torch.stack([coarse(styles) for styles in path(marks[:-1])]).double()
+    steps = torch.cat((seen, seen[:1])).diff(dim=0).abs().flatten(1).mean(1).cpu() ** EVEN + 1e-9
     passed = torch.cat((steps.new_zeros(1), steps.cumsum(0))) / steps.sum()
     wanted = torch.arange(frames, dtype=torch.float64) / frames
     piece = (torch.searchsorted(passed, wanted, right=True) - 1).clamp(0, len(steps) - 1)
