@@ -69,10 +69,11 @@ def environment(made: Path, mode: str, compiler: str = "g++") -> dict[str, str]:
     return found
 
 
-# Left out: what asks the extension for CPU threads or vectors, the compiler of torch, the references alone; and
-# `render`, which on a card is made of the others.
+# Left out: what asks the extension for CPU threads or vectors, the compiler of torch, the references alone; `render`,
+# which on a card is made of the others, and `yuv420`, which is for the host.
 LEFT_OUT = (
-    "not (render or threads or instruction_set or opcheck or compile or forked or tangents or transforms or reference])"
+    "not (render or yuv or threads or instruction_set or opcheck or compile or forked or tangents or transforms "
+    "or reference])"
 )
 
 ANY_ORDER = "tests/ops/test_properties.py::test_splat"  # asks for equal bits of every run, which additions do not have

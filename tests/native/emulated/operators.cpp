@@ -10,6 +10,7 @@
 #include "render.h"
 #include "sample.h"
 #include "splat.h"
+#include "yuv.h"
 
 namespace cinegan {
 
@@ -43,6 +44,7 @@ void joint_sample_cpu(const JointSampleParams& p) { joint_sample_cuda(p, nullptr
 void advect_cpu(const AdvectParams& p) { advect_cuda(p, nullptr); }
 void composite_cpu(const CompositeParams& p) { composite_cuda(p, nullptr); }
 void render_cpu(const RenderParams&) { throw std::runtime_error("render has no CUDA kernel"); }
+void yuv420_cpu(const YuvParams&) { throw std::runtime_error("yuv420 has no CUDA kernel"); }
 
 template void splat_cpu<float>(const SplatParams<float>&);
 template void splat_cpu<double>(const SplatParams<double>&);
