@@ -14,20 +14,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cinegan_cli.config import Config
-
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from cinegan_cli.config import Config
     from cinegan_cli.pipeline import Summary
     from cinegan_cli.session import Session
     from cinegan_cli.types import PhotoSource, Progress
 
 __version__ = "0.1.0"
 __all__ = ["Config", "__version__", "animate", "frames"]
+
+
+def __getattr__(name: str) -> Any:
+    """`Config`, imported when it is asked for, so that `cinegan --help` need not wait for it."""
+    if name != "Config":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from cinegan_cli.config import Config
+
+    return Config
 
 
 def animate(
@@ -82,6 +90,7 @@ def frames(
 
 
 def _run_of(config: Config | None, session: Session | None, options: dict[str, Any]) -> tuple[Config, Session]:
+    from cinegan_cli.config import Config
     from cinegan_cli.session import Session as open_session
 
     if config is not None and options:
