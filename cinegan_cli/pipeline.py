@@ -65,9 +65,9 @@ def animate(
     session = session or Session(config.run)
     source: PhotoSource = checked_source("the photo", photo)
     with session.at_work():
-        check_plan(source, config, session)
-        scene = prepare(source, config, session, framed=framed)
+        check_files(source, config)  # these two refuse, before any work, what cannot be done
         system = choose_system(config, session).name
+        scene = prepare(source, config, session, framed=framed)
         count = config.render.frames
         stride = _meter_stride(scene.photo.size)
         photo_pixels, alpha = scene.photo.pixels_u8.numpy(), scene.mask.alpha.numpy()
@@ -129,12 +129,6 @@ def require_clean(loop: LoopReport, config: Config, photo: PhotoSource) -> None:
             raise CheckError(
                 f"{name_of(photo)}: {finding.name}: {finding.sentence}; try --speed 0.5 or another --motion"
             )
-
-
-def check_plan(photo: PhotoSource, config: Config, session: Session) -> None:
-    """Refuse, before any work, what cannot be done: see `check_files` and `choose_system`."""
-    check_files(photo, config)
-    choose_system(config, session)
 
 
 def render(scene: Scene, config: Config, session: Session | None = None) -> Generator[NDArray[np.uint8], None, None]:

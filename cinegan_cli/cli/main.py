@@ -157,7 +157,7 @@ def _stopping_once() -> Iterator[None]:
     def lost(what: sys.UnraisableHookArgs) -> None:
         """Python drops what is raised while it calls back from inside, as in a destructor: then it is raised again."""
         nonlocal retry
-        if issubclass(what.exc_type, KeyboardInterrupt):
+        if heeded and issubclass(what.exc_type, KeyboardInterrupt):
             retry = Timer(SOON, again)
             retry.start()
         else:
