@@ -193,8 +193,9 @@ void joint_sample_cuda(const JointSampleParams& p, void* stream) {
                               ratio(p.base_width, p.width),
                               ratio(p.base_height, p.height)};
   const dim3 grid = tiles_for(p.height, p.width, groups_for(p.channels, CHANNELS_PER_THREAD));
-  launch("joint_sample", p.kernel == BICUBIC ? joint_sample_pixels<Bicubic> : joint_sample_pixels<Lanczos3>, grid, TILE,
-         stream, job);
+  with_kernel(p.kernel, [&](auto kernel) {
+    launch("joint_sample", joint_sample_pixels<decltype(kernel)>, grid, TILE, stream, job);
+  });
 }
 
 void advect_cuda(const AdvectParams& p, void* stream) {

@@ -59,11 +59,7 @@ void joint_sample_cpu(const JointSampleParams& p) {
   parallel_for(p.height, threads, [&](Index y, int worker) {
     float* start = memory.data() + worker * size;
     const JointScratch scratch = {start, start + row, start + row + 4 * p.width};
-    if (p.kernel == BICUBIC) {
-      CINEGAN_DISPATCH(p.simd, joint_row, Bicubic{}, p, y, tables, scratch);
-    } else {
-      CINEGAN_DISPATCH(p.simd, joint_row, Lanczos3{}, p, y, tables, scratch);
-    }
+    with_kernel(p.kernel, [&](auto kernel) { CINEGAN_DISPATCH(p.simd, joint_row, kernel, p, y, tables, scratch); });
   });
 }
 

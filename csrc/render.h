@@ -1,8 +1,8 @@
 // render: one frame of the moving layer, from origins on the motion's grid to floats or to bytes, in strips of rows.
 //
 // A pixel of a level is the sum over the parts of weight * (gain * (shares[0] I(p_0) + shares[1] I(p_1)) + what the
-// level below adds, upsampled), with I the level's picture, mirrored at its border, sampled by Lanczos-3 at the finest
-// level and by bicubic at the others.
+// level below adds, upsampled), with I the level's picture, mirrored at its border, sampled by o-Moms at the finest
+// level, of whose picture the coefficients are given, and by bicubic at the others.
 #pragma once
 
 #include <array>

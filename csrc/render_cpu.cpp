@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "footing.h"
@@ -34,8 +35,9 @@ struct Rows {
   Index first, end;
 };
 
-// One part's columns on the coarse planes, per level.
+// One part's columns on the coarse planes, per level, and its origins with their four planes side by side.
 struct PartColumns {
+  std::vector<float> origins;             // [h, w, 4]
   std::vector<Columns> grid, gain, base;  // base: of the level below, empty for the coarsest
   Columns weight;                         // of the finest level
 };
@@ -50,6 +52,11 @@ RenderTables make_tables(const RenderParams& p) {
   const std::size_t finest = p.levels.size() - 1;
   for (const RenderPart& part : p.parts) {
     PartColumns columns;
+    const Index plane = part.grid_height * part.grid_width;
+    columns.origins.resize(static_cast<std::size_t>(4 * plane));
+    for (Index x = 0; x < plane; ++x) {
+      for (Index i = 0; i < 4; ++i) columns.origins[static_cast<std::size_t>(4 * x + i)] = part.origins[i * plane + x];
+    }
     for (std::size_t k = 0; k <= finest; ++k) {
       const Index width = p.levels[k].width;
       columns.grid.emplace_back(width, part.grid_width);

@@ -35,28 +35,22 @@ inline void blend_plane(const float* plane, const Footing& at, Index width, Span
   blend_rows<1>(plane + at.first * width, plane + at.second * width, at.part, span, out);
 }
 
-// The four planes of a part's origins at row y of a level, in px of the level, side by side: out[(w + 1) * 4].
-inline void blend_origins(const RenderPart& part, const RenderLevel& level, Index y, Span span, float* out) {
+// A part's origins, x and y of both sources side by side, at row y of a level, in px of the level: out[(w + 1) * 4].
+inline void blend_origins(const RenderPart& part, const float* origins, const RenderLevel& level, Index y, Span span,
+                          float* out) {
   const Footing at = footing(y, level.height, part.grid_height);
-  const Index width = part.grid_width, plane = part.grid_height * width;
-  const float scale[2] = {static_cast<float>(level.width) / static_cast<float>(part.grid_width),
-                          static_cast<float>(level.height) / static_cast<float>(part.grid_height)};
-  for (int i = 0; i < 4; ++i) {
-    const float* above = part.origins + i * plane + at.first * width;
-    const float* below = part.origins + i * plane + at.second * width;
-    const float factor = scale[i % 2];
-    for (Index x = span.first; x <= span.last; ++x) {
-      out[4 * x + i] = factor * (above[x] + at.part * (below[x] - above[x]));
-    }
+  const float across = static_cast<float>(level.width) / static_cast<float>(part.grid_width),
+              along = static_cast<float>(level.height) / static_cast<float>(part.grid_height);
+  const Float4 scale = {across, along, across, along};
+  const float *above = origins + 4 * at.first * part.grid_width, *below = origins + 4 * at.second * part.grid_width;
+  for (Index x = 4 * span.first; x <= 4 * span.last; x += 4) {
+    const Float4 upper = load4(above + x);
+    store4(out + x, scale * (upper + at.part * (load4(below + x) - upper)));
   }
-  std::memcpy(out + 4 * (span.last + 1), out + 4 * span.last, 4 * sizeof(float));
+  store4(out + 4 * (span.last + 1), load4(out + 4 * span.last));
 }
 
-// A row of values, or of pixels, at column x of the finer picture.
-ALWAYS_INLINE float value_at(const float* row, const Columns& columns, Index x) {
-  const float* at = row + columns.first.data()[x];
-  return at[0] + columns.part.data()[x] * (at[1] - at[0]);
-}
+// A row of pixels at column x of the finer picture.
 ALWAYS_INLINE Float4 pixel_at(const float* row, const Columns& columns, Index x) {
   const float* at = row + 4 * columns.first.data()[x];
   const Float4 left = load4(at);
@@ -147,10 +141,32 @@ Float4 gather_border(const RenderLevel& level, float x, float y, float share) {
   return sum;
 }
 
-// The sources' shares at a run of pixels, where `region` is not 0.
+// A row of values at the columns from `start` on; 1 without a row.
+inline void values_of_run(const float* row, const Columns& columns, Index start, int count, float out[RUN]) {
+  if (!row) {
+    std::fill(out, out + RUN, 1.0f);
+    return;
+  }
+  float left[RUN], right[RUN], part[RUN];
+  const std::int32_t* first = columns.first.data() + start;
+  for (int i = 0; i < count; ++i) {
+    left[i] = row[first[i]];
+    right[i] = row[first[i] + 1];
+  }
+  std::memcpy(part, columns.part.data() + start, static_cast<std::size_t>(count) * sizeof(float));
+  for (int i = 0; i < count; ++i) out[i] = left[i] + part[i] * (right[i] - left[i]);
+}
+
+// What is made of the sources' sum at a run of pixels: times `gain`, and of the level below `weight` times a pixel.
+struct Mix {
+  alignas(64) float gain[RUN], weight[RUN];
+  const float* base;  // the row of the level below, or null
+};
+
+// Adds the sources' shares at a run of pixels to out [count, 4], where `region` is not 0.
 template <class K>
 void gather_run(const RenderLevel& level, const Places& places, const std::uint8_t* region, int count,
-                const float shares[2], float sums[RUN][4]) {
+                const float shares[2], const Mix& mix, const Columns& base, Index start, float* out) {
   const Index pitch = 4 * level.pitch;
   const float* first = level.pixels + K::FIRST * (pitch + 4);
   const float* table = WEIGHTS<K>.rows[0];
@@ -168,15 +184,30 @@ void gather_run(const RenderLevel& level, const Places& places, const std::uint8
     }
     Float4 halves[2];
     std::memcpy(halves, &inner, sizeof(inner));
-    store4(sums[i], halves[0] + halves[1]);
+    Float4 value = load4(out + 4 * i) + mix.gain[i] * (halves[0] + halves[1]);
+    if (mix.base) value += mix.weight[i] * pixel_at(mix.base, base, start + i);
+    store4(out + 4 * i, value);
   }
   for (int i = 0; i < count; ++i) {
     for (int s = 0; s < 2; ++s) {
       if (places.inside[i][s] == -1 || !region[i] || shares[s] == 0.0f) continue;
       const float* at = places.at[i] + 2 * s;
-      store4(sums[i], load4(sums[i]) + gather_border<K>(level, at[0], at[1], shares[s]));
+      store4(out + 4 * i, load4(out + 4 * i) + mix.gain[i] * gather_border<K>(level, at[0], at[1], shares[s]));
     }
   }
+}
+
+// The first and one past the last byte that is not 0 in [0, end); both `end` where there is none.
+inline std::pair<Index, Index> bounds_of(const std::uint8_t* bytes, Index end) {
+  const auto any = [&](Index at) {
+    return load<std::uint64_t, 1>(reinterpret_cast<const std::uint64_t*>(bytes + at))[0] != 0;
+  };
+  Index start = 0, last = end;
+  while (start + 8 <= end && !any(start)) start += 8;
+  while (start < end && !bytes[start]) ++start;
+  while (last - 8 >= start && !any(last - 8)) last -= 8;
+  while (last > start && !bytes[last - 1]) --last;
+  return {start, last};
 }
 
 // Adds row y of level k of part i to out [width, 4]; `base_first` is the row of the level below that its rows begin
@@ -185,15 +216,17 @@ inline void render_row(const RenderParams& p, const PartColumns& columns, std::s
                        Index base_first, RenderScratch& s, float* out) {
   const RenderPart& part = p.parts[i];
   const RenderLevel& level = p.levels[k];
-  const bool finest = k + 1 == p.levels.size();  // the others add small differences of gains: fewer taps do for them
+  const bool finest = k + 1 == p.levels.size();
   const std::uint8_t* region = part.regions[k] + y * level.width;
-  Index start = 0, end = level.width;
-  while (start < end && !region[start]) ++start;
-  while (end > start && !region[end - 1]) --end;
+  const auto [start, end] = bounds_of(region, level.width);
   if (start == end) return;
-  const auto under = [&](const Columns& c, Index grid) { return span_under(c, start, end, grid); };
-  blend_origins(part, level, y, under(columns.grid[k], part.grid_width), s.origins.data());
-  const float *gain = nullptr, *base = nullptr, *weight = nullptr;
+  const auto under = [&, from = start, to = end](const Columns& c, Index grid) {
+    return span_under(c, from, to, grid);
+  };
+  blend_origins(part, columns.origins.data(), level, y, under(columns.grid[k], part.grid_width), s.origins.data());
+  const float *gain = nullptr, *weight = nullptr;
+  Mix mix;
+  mix.base = nullptr;
   if (part.gains) {
     const Index plane = part.gain_height * part.gain_width;
     blend_plane(part.gains + static_cast<Index>(k) * plane, footing(y, level.height, part.gain_height), part.gain_width,
@@ -206,7 +239,7 @@ inline void render_row(const RenderParams& p, const PartColumns& columns, std::s
     const float* rows = s.bases[i * p.levels.size() + k - 1].data();
     blend_rows<4>(rows + 4 * below * (at.first - base_first), rows + 4 * below * (at.second - base_first), at.part,
                   under(columns.base[k], below), s.base.data());
-    base = s.base.data();
+    mix.base = s.base.data();
   }
   if (part.weight && finest) {
     blend_plane(part.weight, footing(y, level.height, part.weight_height), part.weight_width,
@@ -214,20 +247,20 @@ inline void render_row(const RenderParams& p, const PartColumns& columns, std::s
     weight = s.weight.data();
   }
   Places places;
-  alignas(64) float sums[RUN][4];
   for (Index x = start; x < end; x += RUN) {
     const int count = static_cast<int>(std::min<Index>(RUN, end - x));
-    (finest ? find_places<Lanczos3> : find_places<Bicubic>)(s.origins.data(), columns.grid[k], level, y, x, count,
-                                                            &places);
-    (finest ? gather_run<Lanczos3> : gather_run<Bicubic>)(level, places, region + x, count, part.shares.data(), sums);
-    for (int i = 0; i < count; ++i) {
-      if (!region[x + i]) continue;
-      Float4 value = load4(sums[i]);
-      if (gain) value *= value_at(gain, columns.gain[k], x + i);
-      if (base) value += pixel_at(base, columns.base[k], x + i);
-      if (weight) value *= value_at(weight, columns.weight, x + i);
-      float* to = out + 4 * (x + i);
-      store4(to, load4(to) + value);
+    values_of_run(weight, columns.weight, x, count, mix.weight);
+    values_of_run(gain, columns.gain[k], x, count, mix.gain);
+    for (int j = 0; j < count; ++j) mix.gain[j] *= mix.weight[j];
+    const auto add = [&](auto kernel) {
+      using K = decltype(kernel);
+      find_places<K>(s.origins.data(), columns.grid[k], level, y, x, count, &places);
+      gather_run<K>(level, places, region + x, count, part.shares.data(), mix, columns.base[k], x, out + 4 * x);
+    };
+    if (finest) {
+      add(Omoms{});
+    } else {
+      add(Bicubic{});
     }
   }
 }

@@ -1,4 +1,4 @@
-// sample: a sharp gather, and what it shares with joint_sample: the kernels' weights and the borders.
+// sample: a sharp gather, and what it shares with joint_sample and render: the kernels' weights and the borders.
 //
 // All sizes are in elements; positions are in pixels of the image, centres at integers, +x right, +y down.
 #pragma once
@@ -7,7 +7,7 @@
 
 namespace cinegan {
 
-enum Kernel : int { LANCZOS3 = 0, BICUBIC = 1 };
+enum Kernel : int { LANCZOS3 = 0, BICUBIC = 1, OMOMS = 2 };
 enum Border : int { REFLECT = 0, CLAMP = 1 };  // REFLECT mirrors about the edge pixels' centres (101)
 
 template <class T>
@@ -43,7 +43,8 @@ struct SampleGradParams {
 };
 
 // A kernel as polynomials: weight of tap k at the fraction t in [0, 1) is the sum of coefficient(j, k) t^j, and tap k
-// lies FIRST + k pixels right of the pixel at or left of the position. At t = 0 the pixel itself has weight exactly 1.
+// lies FIRST + k pixels right of the pixel at or left of the position. At t = 0 the pixel itself has weight exactly 1,
+// but for o-Moms.
 
 // Lanczos-3 with its six weights divided by their sum. Least squares at Chebyshev nodes, with the weights at t = 0 and
 // 1 held: 1.5e-7 from sinc(x) sinc(x/3) at worst, 3e-7 in float32; its derivative 2e-5.
@@ -80,14 +81,41 @@ struct Bicubic {
   }
 };
 
+// The cubic o-Moms of Blu, Thevenaz and Unser (IEEE Trans. Image Processing 10(7), 2001, Table I), exact. It reads
+// coefficients instead of pixels: those with which it gives the pixels at integers.
+struct Omoms {
+  static constexpr int TAPS = 4, FIRST = -1, DEGREE = 3;
+  HOST_DEVICE static constexpr double coefficient(int degree, int tap) {
+    constexpr double table[DEGREE + 1][TAPS] = {
+        {4.0 / 21.0, 13.0 / 21.0, 4.0 / 21.0, 0.0},
+        {-11.0 / 21.0, 1.0 / 14.0, 3.0 / 7.0, 1.0 / 42.0},
+        {0.5, -1.0, 0.5, 0.0},
+        {-1.0 / 6.0, 0.5, -0.5, 1.0 / 6.0},
+    };
+    return table[degree][tap];
+  }
+};
+
+// Calls `work` with the kernel's type.
+template <class Work>
+void with_kernel(int kernel, const Work& work) {
+  if (kernel == OMOMS) {
+    work(Omoms{});
+  } else if (kernel == BICUBIC) {
+    work(Bicubic{});
+  } else {
+    work(Lanczos3{});
+  }
+}
+
 // Weights of the taps at fraction t.
 template <class K, class T>
 HOST_DEVICE void weights_of(T t, T weights[K::TAPS]) {
   UNROLL
   for (int k = 0; k < K::TAPS; ++k) {
-    T sum = K::coefficient(K::DEGREE, k);
+    T sum = static_cast<T>(K::coefficient(K::DEGREE, k));
     UNROLL
-    for (int j = K::DEGREE - 1; j >= 0; --j) sum = sum * t + K::coefficient(j, k);
+    for (int j = K::DEGREE - 1; j >= 0; --j) sum = sum * t + static_cast<T>(K::coefficient(j, k));
     weights[k] = sum;
   }
 }
@@ -97,9 +125,9 @@ template <class K, class T>
 HOST_DEVICE void slopes_of(T t, T slopes[K::TAPS]) {
   UNROLL
   for (int k = 0; k < K::TAPS; ++k) {
-    T sum = K::DEGREE * K::coefficient(K::DEGREE, k);
+    T sum = K::DEGREE * static_cast<T>(K::coefficient(K::DEGREE, k));
     UNROLL
-    for (int j = K::DEGREE - 1; j >= 1; --j) sum = sum * t + j * K::coefficient(j, k);
+    for (int j = K::DEGREE - 1; j >= 1; --j) sum = sum * t + j * static_cast<T>(K::coefficient(j, k));
     slopes[k] = sum;
   }
 }

@@ -51,12 +51,12 @@ void sample_grad_with(K kernel, const SampleGradParams<T>& p) {
 
 template <class T>
 void sample_cpu(const SampleParams<T>& p) {
-  p.kernel == BICUBIC ? sample_with(Bicubic{}, p) : sample_with(Lanczos3{}, p);
+  with_kernel(p.kernel, [&](auto kernel) { sample_with(kernel, p); });
 }
 
 template <class T>
 void sample_grad_cpu(const SampleGradParams<T>& p) {
-  p.kernel == BICUBIC ? sample_grad_with(Bicubic{}, p) : sample_grad_with(Lanczos3{}, p);
+  with_kernel(p.kernel, [&](auto kernel) { sample_grad_with(kernel, p); });
 }
 
 template void sample_cpu<float>(const SampleParams<float>&);

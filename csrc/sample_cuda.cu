@@ -108,7 +108,7 @@ void sample_with(const SampleParams<T>& p, void* stream) {
 
 template <class T>
 void sample_cuda(const SampleParams<T>& p, void* stream) {
-  p.kernel == BICUBIC ? sample_with<Bicubic>(p, stream) : sample_with<Lanczos3>(p, stream);
+  with_kernel(p.kernel, [&](auto kernel) { sample_with<decltype(kernel)>(p, stream); });
 }
 
 template void sample_cuda<float>(const SampleParams<float>&, void*);

@@ -201,7 +201,7 @@ void sample_grad_with(const SampleGradParams<T>& p, void* stream) {
 
 template <class T>
 void sample_grad_cuda(const SampleGradParams<T>& p, void* stream) {
-  p.kernel == BICUBIC ? sample_grad_with<Bicubic>(p, stream) : sample_grad_with<Lanczos3>(p, stream);
+  with_kernel(p.kernel, [&](auto kernel) { sample_grad_with<decltype(kernel)>(p, stream); });
 }
 
 template void sample_grad_cuda<float>(const SampleGradParams<float>&, void*);

@@ -13,7 +13,7 @@ struct LaneTable {
   alignas(64) T rows[K::DEGREE + 1][LANES<K>] = {};
   constexpr LaneTable() {
     for (int j = 0; j <= K::DEGREE; ++j) {
-      for (int k = 0; k < K::TAPS; ++k) rows[j][k] = K::coefficient(j, k);
+      for (int k = 0; k < K::TAPS; ++k) rows[j][k] = static_cast<T>(K::coefficient(j, k));
     }
   }
 };
@@ -29,7 +29,7 @@ ALWAYS_INLINE Vector<T, N> load(const T* from) {
 
 template <class K, class T>
 ALWAYS_INLINE void lane_weights(T t, Vector<T, LANES<K>>* weights) {
-  if constexpr (std::is_same<T, float>::value || std::is_same<K, Bicubic>::value) {
+  if constexpr (std::is_same<T, float>::value || !std::is_same<K, Lanczos3>::value) {
     Vector<T, LANES<K>> sum = load<T, LANES<K>>(LANE_TABLE<K, T>.rows[K::DEGREE]);
     for (int j = K::DEGREE - 1; j >= 0; --j) sum = sum * t + load<T, LANES<K>>(LANE_TABLE<K, T>.rows[j]);
     *weights = sum;

@@ -172,7 +172,7 @@ def main() -> None:
                 options.repeat,
             )
             touched = 4 * (2 * features.numel() + positions.numel())
-            for kernel in ("lanczos3", "bicubic"):
+            for kernel in ("lanczos3", "bicubic", "omoms"):
                 bench(
                     f"sample {kernel}",
                     lambda backend, leaves, k=kernel: (sample(*leaves, kernel=k, backend=backend),),

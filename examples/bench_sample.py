@@ -20,7 +20,7 @@ from timing import alternate
 from torch import Tensor
 from torch.nn import functional as F
 
-from cinegan_cli.ops import backend_info, composite, joint_sample, sample
+from cinegan_cli.ops import backend_info, composite, joint_sample, omoms_coefficients, sample
 
 STEPS = 4  # shifts are multiples of 1 / STEPS px
 MARGIN = 8  # px at the border that do not count
@@ -67,6 +67,7 @@ def study(paths: list[Path]) -> None:
     gathers: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
         "lanczos3": lambda image, at: sample(image, at, kernel="lanczos3"),
         "bicubic": lambda image, at: sample(image, at, kernel="bicubic"),
+        "omoms": lambda image, at: sample(omoms_coefficients(image[0])[None], at, kernel="omoms"),
         "bilinear": bilinear,
     }
     for name, gather in gathers.items():
@@ -86,7 +87,7 @@ def timings(repeat: int) -> None:
     photo = (image.permute(1, 2, 0) * 255).byte().contiguous()
     alpha = torch.rand(SIZE, SIZE, generator=generator)
     runs: dict[str, Callable[[str], object]] = {}
-    for kernel in ("lanczos3", "bicubic"):
+    for kernel in ("lanczos3", "bicubic", "omoms"):
         options = {"kernel": kernel}
         runs[f"sample {kernel}"] = lambda b, o=options: sample(image[None], positions, **o, backend=b)
         runs[f"joint_sample {kernel}"] = lambda b, o=options: joint_sample(

@@ -5,6 +5,7 @@ from cinegan_cli.ops.advect import advect
 from cinegan_cli.ops.composite import composite
 from cinegan_cli.ops.dilate import dilate
 from cinegan_cli.ops.joint_sample import joint_sample
+from cinegan_cli.ops.omoms import omoms_coefficients
 from cinegan_cli.ops.render import anchor_of, interleaved, render
 from cinegan_cli.ops.sample import sample
 from cinegan_cli.ops.splat import splat
@@ -21,6 +22,7 @@ __all__ = [
     "dilate",
     "interleaved",
     "joint_sample",
+    "omoms_coefficients",
     "one_thread",
     "render",
     "sample",

@@ -45,14 +45,14 @@ def render(
 
         L_k = gain_k * ((1 - phase) I_k(p_0) + phase I_k(p_1)) + upsampled L_(k-1)
 
-    as `joint_sample` computes it, mirrored at the border, by Lanczos-3 at the finest level and by bicubic at the others
+    as `joint_sample` computes it, mirrored at the border, by "omoms" at the finest level and by bicubic at the others
     (the CPU kernel rounds positions to 1/256 px).
     Without an anchor that is the result; else it lies over the photo,
     round(clip(anchor[:3] + anchor[3] * sum, 0, 255)), and the photo's
     bytes where anchor[3] is 0 (`composite`).
 
     Args:
-        levels: I_k, coarse to fine, float32 [H_k, W_k, 4] from `interleaved`.
+        levels: I_k, coarse to fine, float32 [H_k, W_k, 4] from `interleaved`; of the finest the `omoms_coefficients`.
         parts: at least one.
         photo, anchor: uint8 [H, W, 3] and float32 [H, W, 4] from `anchor_of`, both or none.
         backend: as in `sample`. On CUDA, PyTorch's interpolation and the kernel of `sample` run.

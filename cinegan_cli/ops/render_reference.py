@@ -35,7 +35,7 @@ def render_reference(
                 gain=gain,
                 base=base,
                 region=part.regions[k],
-                kernel="lanczos3" if k + 1 == len(pictures) else "bicubic",
+                kernel="omoms" if k + 1 == len(pictures) else "bicubic",
                 backend=backend,
             )
         assert base is not None

@@ -20,9 +20,9 @@ from cinegan_cli.ops._native import (
 )
 from cinegan_cli.ops.sample_reference import sample_reference
 
-Kernel = Literal["lanczos3", "bicubic"]
+Kernel = Literal["lanczos3", "bicubic", "omoms"]
 Border = Literal["reflect", "clamp"]
-KERNELS = ("lanczos3", "bicubic")  # the order of `enum Kernel` in csrc/sample.h
+KERNELS = ("lanczos3", "bicubic", "omoms")  # the order of `enum Kernel` in csrc/sample.h
 BORDERS = ("reflect", "clamp")  # the order of `enum Border` in csrc/sample.h
 
 
@@ -34,13 +34,14 @@ def sample(
     border: Border = "reflect",
     backend: Backend = "auto",
 ) -> Tensor:
-    """Reads an image between its pixels, sharply; at integer positions it returns the pixel exactly.
+    """Reads an image between its pixels, sharply; at integer positions it returns the pixel.
 
     Args:
         image: [B, C, H, W], any float type, H and W at least 1. Contiguous and channels-last memory are not copied.
         positions: [B, 2, h, w]; `positions[b, 0, y, x]` and `[b, 1, y, x]` are the x and y that output pixel (x, y) is
             read from, in pixels of the image, +x right, +y down, centres at integers.
-        kernel: "lanczos3" (6 x 6 taps) or "bicubic" (Catmull-Rom, 4 x 4). The weights along each axis sum to 1.
+        kernel: "lanczos3" (6 x 6 taps), "bicubic" (Catmull-Rom, 4 x 4), or "omoms" (cubic o-Moms, 4 x 4), for which
+            `image` must be what `omoms_coefficients` makes of the picture. The weights along each axis sum to 1.
         border: "reflect" mirrors about the centres of the edge pixels, any distance outside; "clamp" repeats them.
         backend: "native" for the C++ and CUDA kernels, "reference" for plain PyTorch, "auto" for the best that works.
 
@@ -48,9 +49,9 @@ def sample(
         [B, C, h, w] in the type and memory layout of `image`; computed in float64 for float64 images, else in float32
         (half types are cast at the edge). Positions that are NaN or infinite give 0, and gradient 0.
 
-    Lanczos-3 is the default by measurement: over 15 shifts by quarters of a pixel of 5 photos it keeps 0.90 of the mean
-    |Laplacian| at 39.6 dB from the truth; bicubic 0.80 at 39.4 dB, bilinear 0.65 at 38.2 dB; `joint_sample` takes 1.3
-    times as long with it as with bicubic (`examples/bench_sample.py`).
+    Over 15 shifts by quarters of a pixel of 6 photos Lanczos-3 keeps 0.89 of the mean |Laplacian| at 38.6 dB from the
+    truth; o-Moms, which frames are rendered by, 0.92 at 38.5 dB with under half the taps; bicubic 0.79 at 38.4 dB,
+    bilinear 0.65 at 37.3 dB (`examples/bench_sample.py`).
 
     Image and positions have gradients; second derivatives are refused. CPU results have the same bits for any number of
     threads. The CUDA gradient of the image adds with atomics; where it is needed under

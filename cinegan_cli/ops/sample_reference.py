@@ -18,7 +18,15 @@ def bicubic(x: Tensor) -> Tensor:
     return torch.where(a <= 1, near, torch.where(a < 2, far, 0))
 
 
-KERNELS = {"lanczos3": (lanczos3, 3), "bicubic": (bicubic, 2)}  # the function, and its radius in px
+def omoms(x: Tensor) -> Tensor:
+    """The cubic o-Moms (Blu, Thévenaz and Unser 2001, Table I), of what `omoms_coefficients` makes of a picture."""
+    a = x.abs()
+    near, far = ((0.5 * a - 1) * a + 1 / 14) * a + 13 / 21, ((-a / 6 + 1) * a - 85 / 42) * a + 29 / 21
+    return torch.where(a <= 1, near, torch.where(a < 2, far, 0))
+
+
+# The function, and its radius in px.
+KERNELS = {"lanczos3": (lanczos3, 3), "bicubic": (bicubic, 2), "omoms": (omoms, 2)}
 
 
 def sample_reference(image: Tensor, positions: Tensor, kernel: str, border: str) -> Tensor:
@@ -51,9 +59,9 @@ def _taps(position: Tensor, size: int, kernel: str, border: str) -> tuple[Tensor
     offsets = torch.arange(1 - radius, radius + 1, device=position.device).view(1, -1, 1, 1)
     weights = function(part[:, None] - offsets)
     weights = weights / weights.sum(dim=1, keepdim=True)
-    # sinc is not exactly 0 at integers; there the value is set, and the derivative kept.
-    exact = (offsets == 0).to(weights.dtype)
-    weights = weights + torch.where(part[:, None] == 0, exact - weights, 0).detach()
+    if kernel == "lanczos3":  # sinc is not exactly 0 at integers; there the value is set, and the derivative kept
+        exact = (offsets == 0).to(weights.dtype)
+        weights = weights + torch.where(part[:, None] == 0, exact - weights, 0).detach()
     return _border_index(whole.long()[:, None] + offsets, size, border), weights
 
 

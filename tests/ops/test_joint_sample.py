@@ -60,7 +60,7 @@ def test_by_hand(device: str, backend: str) -> None:
 
 
 @needs_native
-@pytest.mark.parametrize("kernel", ["lanczos3", "bicubic"])
+@pytest.mark.parametrize("kernel", ["lanczos3", "bicubic", "omoms"])
 @pytest.mark.parametrize("border", ["reflect", "clamp"])
 @pytest.mark.parametrize("phase", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("channels", [1, 3, 5])
@@ -186,7 +186,7 @@ BAD_ARGUMENTS = [
     ((IMAGE, ORIGINS, 0.0), {"gain": torch.zeros(0, 5)}, ValueError, "gain must be of at least one pixel"),
     ((IMAGE, ORIGINS, 0.0), {"base": torch.zeros(2, 3, 5)}, ValueError, r"base must be of shape \[3, h2, w2\]"),
     ((IMAGE, ORIGINS, 0.0), {"region": torch.zeros(4, 5)}, TypeError, "region must be uint8, got float32"),
-    ((IMAGE, ORIGINS, 0.0), {"kernel": "box"}, ValueError, "kernel must be lanczos3 or bicubic, got 'box'"),
+    ((IMAGE, ORIGINS, 0.0), {"kernel": "box"}, ValueError, "kernel must be lanczos3 or bicubic or omoms, got 'box'"),
 ]
 
 

@@ -129,7 +129,7 @@ def test_votes_add_up(source: Source, size: tuple[int, int, int, int]) -> None:
     source=sources(),
     size=st.tuples(st.integers(1, 2), sides, sides, sides),
     grid=st.tuples(sides, sides),
-    kernel=st.sampled_from(("lanczos3", "bicubic")),
+    kernel=st.sampled_from(("lanczos3", "bicubic", "omoms")),
     border=st.sampled_from(("reflect", "clamp")),
     reach=st.sampled_from((3.0, 30.0)),
 )
@@ -152,7 +152,7 @@ def test_sample(
 @given(
     source=sources(),
     size=st.tuples(st.integers(1, 2), st.integers(1, 5), sides, sides),
-    kernel=st.sampled_from(("lanczos3", "bicubic")),
+    kernel=st.sampled_from(("lanczos3", "bicubic", "omoms")),
     border=st.sampled_from(("reflect", "clamp")),
 )
 def test_sample_of_strange_values(source: Source, size: tuple[int, int, int, int], kernel: Any, border: Any) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cinegan_cli.ops import anchor_of, interleaved, render
+from cinegan_cli.ops import anchor_of, interleaved, omoms_coefficients, render
 from cinegan_cli.types import RenderPart
 from tests.backends import BACKENDS, needs_native
 
@@ -48,7 +48,7 @@ def make_inputs(
 def test_by_hand(device: str, backend: str) -> None:
     """A ramp in x and y moved by 2 px right and 4 px down, over a photo at half."""
     y, x = torch.meshgrid(torch.arange(24.0), torch.arange(32.0), indexing="ij")
-    picture = interleaved(torch.stack([x, y, x + y]) / 255)
+    picture = interleaved(omoms_coefficients(torch.stack([x, y, x + y]) / 255))
     origins = torch.zeros(2, 2, 12, 16)
     origins[0, 0], origins[1, 1] = 1.0, 2.0  # of a grid half as large
     part = RenderPart(origins.to(device), 0.25, (torch.ones(24, 32, dtype=torch.uint8, device=device),))
@@ -69,11 +69,13 @@ def test_by_hand(device: str, backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_still_is_the_picture(device: str, backend: str, generator: torch.Generator) -> None:
-    (picture,), (part,), _ = make_inputs(generator, levels=1, parts=1)
+    _, (part,), _ = make_inputs(generator, levels=1, parts=1)
     whole = torch.ones_like(part.regions[0]).to(device)
     still = RenderPart(torch.zeros_like(part.origins).to(device), 0.0, (whole,))
-    out = render([picture.to(device)], [still], backend=backend)  # type: ignore[arg-type]
-    assert torch.equal(out.cpu(), picture[..., :3].permute(2, 0, 1))
+    picture = torch.rand(3, *whole.shape, generator=generator)
+    level = interleaved(omoms_coefficients(picture)).to(device)
+    out = render([level], [still], backend=backend)  # type: ignore[arg-type]
+    torch.testing.assert_close(out.cpu(), picture, rtol=0, atol=2e-6)
 
 
 SHAPES: list[dict[str, Any]] = [
@@ -136,13 +138,14 @@ def test_photo_bytes_where_nothing_moves(device: str, backend: str, generator: t
 def test_positions_that_are_not_finite_add_nothing(
     device: str, backend: str, value: float, generator: torch.Generator
 ) -> None:
-    pictures, (part,), _ = make_inputs(generator, levels=1, parts=1)
+    _, (part,), _ = make_inputs(generator, levels=1, parts=1)
     origins = torch.zeros_like(part.origins)
     origins[0, 1] = value
     part = replace(part, origins=origins, gains=None, weight=None)
-    out = render([pictures[0].to(device)], [_on(part, device)], backend=backend).cpu()  # type: ignore[arg-type]
-    expected = 0.3 * pictures[0][..., :3].permute(2, 0, 1) * part.regions[0]
-    torch.testing.assert_close(out, expected)
+    picture = torch.rand(3, *part.regions[0].shape, generator=generator)
+    level = interleaved(omoms_coefficients(picture)).to(device)
+    out = render([level], [_on(part, device)], backend=backend).cpu()  # type: ignore[arg-type]
+    torch.testing.assert_close(out, 0.3 * picture * part.regions[0], rtol=0, atol=2e-6)
 
 
 def _on(part: RenderPart, device: str) -> RenderPart:

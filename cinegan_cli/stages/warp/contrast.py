@@ -67,27 +67,35 @@ def measure_contrast(
     of it.
     """
     strengths: list[list[Tensor]] = [[] for _ in textures]
+    sampled = (*textures[:-1], ops.omoms_coefficients(textures[-1]))
     whole = 0.0
     for origins in islice(moments, 1, None):
         h, w = origins.offsets.shape[2:]
         cells = (max(1, LIKENESS_SIDE * h // max(h, w)), max(1, LIKENESS_SIDE * w // max(h, w)))
-        for of_band, texture, seen in zip(strengths, textures, needed, strict=True):
-            of_band.append(_strengths(texture, seen, origins, cells, finest=of_band is strengths[-1]))
+        for k, (of_band, seen) in enumerate(zip(strengths, needed, strict=True)):
+            kernel: Literal["omoms", "bicubic"] = "omoms" if k + 1 == len(textures) else "bicubic"
+            of_band.append(_strengths(textures[k], sampled[k], seen, origins, cells, kernel))
         whole = origins.mean_offsets[0] / origins.weight if origins.weight > 0 else 0.0
     return [_contrast(torch.stack(of_band), whole) for of_band in strengths]
 
 
-def _strengths(texture: Tensor, needed: Tensor, origins: Origins, cells: tuple[int, int], *, finest: bool) -> Tensor:
+def _strengths(
+    texture: Tensor,
+    sampled: Tensor,
+    needed: Tensor,
+    origins: Origins,
+    cells: tuple[int, int],
+    kernel: Literal["omoms", "bicubic"],
+) -> Tensor:
     """Means over each cell of |A|, |B|, |A + B| / 2 of the two sources and of |texture|: [4, *cells].
 
-    They are sampled as `ops.render` samples the finest band, or one of the others.
+    The sources are `sampled` by `kernel`, as `ops.render` samples the finest band, or one of the others.
     """
     step = max(1, texture.shape[1] // (ROWS * cells[0]))
     rows = slice(step // 2, None, step)
     region = torch.zeros_like(needed)
     region[rows] = needed[rows]
-    kernel: Literal["lanczos3", "bicubic"] = "lanczos3" if finest else "bicubic"
-    sources = (ops.joint_sample(texture, origins.offsets, phase, region=region, kernel=kernel) for phase in (0.0, 1.0))
+    sources = (ops.joint_sample(sampled, origins.offsets, phase, region=region, kernel=kernel) for phase in (0.0, 1.0))
     a, b = (source[:, rows] for source in sources)
     parts = torch.stack([a, b, (a + b) / 2, texture[:, rows] * needed[rows]]).abs_()
     return F.interpolate(parts, size=cells, mode="bilinear", antialias=True)[:, 0]

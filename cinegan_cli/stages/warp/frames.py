@@ -88,7 +88,8 @@ def warps(
 
 def _levels(picture: Tensor, bands: Bands, graded: bool) -> tuple[Tensor, ...]:
     """What is sampled, as `ops.render` reads it: with gains the bands but for the finest, and the picture."""
-    return tuple(map(ops.interleaved, (*bands.levels[:-1], picture) if graded else (picture,)))
+    finest = ops.omoms_coefficients(picture)
+    return tuple(map(ops.interleaved, (*bands.levels[:-1], finest) if graded else (finest,)))
 
 
 def _contrasts(
