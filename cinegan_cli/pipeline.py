@@ -82,7 +82,7 @@ def animate(
         notices = scene.notices + output_notices(config, size)
         stages = {"mask": str(scene.mask.provenance), "motion": str(scene.motion.provenance), "bands": system}
         frames = _watched(_counted(_ahead(render(scene, config, session)), count, session), meter, stride)
-        del scene  # 170 MB of a 4K photo that rendering does not need: `render` drops it too
+        del scene, alpha  # 200 MB of a 4K photo that rendering does not need: `render` drops it too
         written = write_loop(
             frames,
             size=size,

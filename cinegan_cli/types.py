@@ -209,8 +209,10 @@ class LayerFrame:
 
     `warped` and `unwarped` float32 [3, H, W] in about [0, 1] are the layer as it is in this frame, computed or not yet,
     and as it would be had nothing moved; `static` uint8 [H, W, 3] is the picture that static pixels are copied from.
+    `unwarped` may be None where it and `static` are those of the frame before, and `warped` of the same kind: a picture
+    that need not be kept is 100 MB at 4K.
     """
 
     warped: Tensor | Warped
-    unwarped: Tensor
+    unwarped: Tensor | None
     static: Tensor

@@ -228,7 +228,7 @@ void render(const std::vector<Level>& levels, const std::vector<Part>& parts, co
             int threads, int simd) {
   require(!levels.empty(), "levels must be at least one");
   RenderParams p = {};
-  p.anchor = pointer<float>(a[0]);
+  p.anchor = pointer<std::int16_t>(a[0]);
   p.photo = pointer<std::uint8_t>(a[1]);
   p.bytes = pointer<std::uint8_t>(a[2]);
   p.floats = pointer<float>(a[2]);

@@ -29,10 +29,13 @@ struct RenderPart {
   std::vector<const std::uint8_t*> regions;  // per level [height, width]: pixels with 0 are not computed
 };
 
+constexpr int ANCHOR_STEPS = 64;
+
 struct RenderParams {
   std::vector<RenderLevel> levels;  // coarse to fine; the frame has the size of the last
   std::vector<RenderPart> parts;
-  const float* anchor;        // [H, W, 4]: what 255 alpha times the layer is added to, then 255 alpha; null for floats
+  // [H, W, 4], in ANCHOR_STEPS to a level: what 255 alpha times the layer is added to, then 255 alpha; null for floats
+  const std::int16_t* anchor;
   const std::uint8_t* photo;  // [H, W, 3]: copied where alpha is 0; unused without anchor
   std::uint8_t* bytes;        // out [H, W, 3] contiguous, with an anchor
   float* floats;              // out [3, H, W] contiguous, without

@@ -275,21 +275,21 @@ inline void finish_row(const RenderParams& p, Index y, const float* row) {
     }
     return;
   }
-  const float* anchor = p.anchor + 4 * width * y;
+  const std::int16_t* anchor = p.anchor + 4 * width * y;
   std::uint8_t* out = p.bytes + 3 * width * y;
   std::memcpy(out, p.photo + 3 * width * y, static_cast<std::size_t>(3 * width));
   // Added to a number below 2^22, the number's nearest integer, halves to even, is the low bits of the sum.
   const Float4 most = {255.0f, 255.0f, 255.0f, 255.0f}, round = {0x1.8p23f, 0x1.8p23f, 0x1.8p23f, 0x1.8p23f};
-  const auto moves = [&](Index x) { return anchor[4 * x + 3] != 0.0f; };
+  const auto moves = [&](Index x) { return anchor[4 * x + 3] != 0; };
   bool spilled = false;  // pixels are stored as four bytes: the last one belongs to the next pixel
   for (Index x = 0; x < width; ++x) {
     while (!spilled && x + 4 < width && !(moves(x) | moves(x + 1) | moves(x + 2) | moves(x + 3))) x += 4;
-    const Float4 from = load4(anchor + 4 * x);
-    if (from[3] == 0.0f) {
+    if (!moves(x)) {
       if (spilled) std::memcpy(out + 3 * x, p.photo + 3 * (width * y + x), 3);
       spilled = false;
       continue;
     }
+    const Float4 from = __builtin_convertvector(load<std::int16_t, 4>(anchor + 4 * x), Float4) * (1.0f / ANCHOR_STEPS);
     Float4 value = from + from[3] * load4(row + 4 * x);
     value = value > Float4{} ? value : Float4{};  // NaN becomes 0
     value = (value < most ? value : most) + round;

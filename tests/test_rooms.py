@@ -47,6 +47,7 @@ SHARED = {
     "files",
     "photos",
     "claims",
+    "memory",
     "interrupts",
     "values",
     "charts",

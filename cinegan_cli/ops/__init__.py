@@ -6,7 +6,7 @@ from cinegan_cli.ops.composite import composite
 from cinegan_cli.ops.dilate import dilate
 from cinegan_cli.ops.joint_sample import joint_sample
 from cinegan_cli.ops.omoms import omoms_coefficients
-from cinegan_cli.ops.render import anchor_of, interleaved, render
+from cinegan_cli.ops.render import anchor_of, interleaved, interleaved_coefficients, render
 from cinegan_cli.ops.sample import sample
 from cinegan_cli.ops.splat import splat
 from cinegan_cli.ops.threads import one_thread, side_by_side
@@ -21,6 +21,7 @@ __all__ = [
     "composite",
     "dilate",
     "interleaved",
+    "interleaved_coefficients",
     "joint_sample",
     "omoms_coefficients",
     "one_thread",

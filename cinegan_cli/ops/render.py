@@ -10,27 +10,47 @@ from torch import Tensor
 from cinegan_cli.ops import _native
 from cinegan_cli.ops._checks import check_device, check_tensor
 from cinegan_cli.ops._native import Backend, extension, runs_native
+from cinegan_cli.ops.omoms import omoms_coefficients
 from cinegan_cli.ops.render_reference import render_reference
 from cinegan_cli.types import RenderPart
 
+ANCHOR_STEPS = 64  # ANCHOR_STEPS of csrc/render.h
 CROWDED = 64  # px: rows that are a multiple of this apart fall into few sets of the first-level cache
 
 
 def interleaved(picture: Tensor) -> Tensor:
     """[3, H, W] as `render` reads it: [H, W, 4], the fourth value 0, with a few pixels of room between rows."""
-    _, h, w = picture.shape
-    pixels = picture.new_zeros(h, w + (4 if w % CROWDED == 0 else 0), 4)[:, :w]
+    pixels = _room_for(picture)
     pixels[..., :3] = picture.permute(1, 2, 0)
     return pixels
 
 
-def anchor_of(photo: Tensor, alpha: Tensor, unmoved: Tensor) -> Tensor:
-    """What `render` adds 255 alpha times the layer to, then 255 alpha: [H, W, 4].
+def interleaved_coefficients(picture: Tensor) -> Tensor:
+    """`interleaved` of the `omoms_coefficients` of [3, H, W], which are never held besides."""
+    pixels = _room_for(picture)
+    for c, plane in enumerate(picture):
+        pixels[..., c] = omoms_coefficients(plane[None])[0]
+    return pixels
 
-    Arguments are those of `composite`.
+
+def _room_for(picture: Tensor) -> Tensor:
+    _, h, w = picture.shape
+    return picture.new_zeros(h, w + (4 if w % CROWDED == 0 else 0), 4)[:, :w]
+
+
+def anchor_of(photo: Tensor, alpha: Tensor, unmoved: Tensor) -> Tensor:
+    """What `render` adds 255 alpha times the layer to, then 255 alpha: int16 [H, W, 4], in `ANCHOR_STEPS` to a level.
+
+    Arguments are those of `composite`. 255 alpha is rounded first, so that a layer that has not moved gives the photo.
     """
-    scale = (255 * alpha)[..., None]
-    return torch.cat([torch.addcmul(photo.float(), scale, unmoved.permute(1, 2, 0), value=-1), scale], dim=-1)
+    scale = (255 * ANCHOR_STEPS * alpha).round()
+    anchor = torch.empty(*alpha.shape, 4, dtype=torch.int16, device=alpha.device)
+    anchor[..., 3] = scale
+    largest = torch.iinfo(torch.int16).max
+    for c, plane in enumerate(unmoved):  # one channel at a time, for the memory
+        colours = (ANCHOR_STEPS * photo[..., c].float()).addcmul_(scale, plane, value=-1)
+        anchor[..., c] = colours.round_().clamp_(-largest, largest)
+    return anchor
 
 
 def render(
@@ -47,14 +67,14 @@ def render(
 
     as `joint_sample` computes it, mirrored at the border, by "omoms" at the finest level and by bicubic at the others
     (the CPU kernel rounds positions to 1/256 px).
-    Without an anchor that is the result; else it lies over the photo,
-    round(clip(anchor[:3] + anchor[3] * sum, 0, 255)), and the photo's
-    bytes where anchor[3] is 0 (`composite`).
+    Without an anchor that is the result; else it lies over the photo, round(clip(anchor[:3] + anchor[3] * sum, 0, 255))
+    with the anchor in levels, and the photo's bytes where anchor[3] is 0 (`composite`).
 
     Args:
-        levels: I_k, coarse to fine, float32 [H_k, W_k, 4] from `interleaved`; of the finest the `omoms_coefficients`.
+        levels: I_k, coarse to fine, float32 [H_k, W_k, 4] from `interleaved`; the finest from
+            `interleaved_coefficients`.
         parts: at least one.
-        photo, anchor: uint8 [H, W, 3] and float32 [H, W, 4] from `anchor_of`, both or none.
+        photo, anchor: uint8 [H, W, 3] and int16 [H, W, 4] from `anchor_of`, both or none.
         backend: as in `sample`. On CUDA, PyTorch's interpolation and the kernel of `sample` run.
 
     Returns:
@@ -70,7 +90,8 @@ def render(
     if native and not levels[-1].is_cuda:
         return _render_kernel(levels, parts, photo, anchor)
     with torch.no_grad():
-        return render_reference(levels, parts, photo, anchor, "auto" if native else "reference")
+        in_levels = None if anchor is None else anchor.float() / ANCHOR_STEPS
+        return render_reference(levels, parts, photo, in_levels, "auto" if native else "reference")
 
 
 def _check(levels: Sequence[Tensor], parts: Sequence[RenderPart], photo: Tensor | None, anchor: Tensor | None) -> None:
@@ -86,7 +107,7 @@ def _check(levels: Sequence[Tensor], parts: Sequence[RenderPart], photo: Tensor 
     device, (h, w) = levels[-1].device, levels[-1].shape[:2]
     given: list[tuple[str, Tensor | None, tuple[int | str, ...], tuple[torch.dtype, ...]]] = [
         ("photo", photo, (h, w, 3), bytes_),
-        ("anchor", anchor, (h, w, 4), floats),
+        ("anchor", anchor, (h, w, 4), (torch.int16,)),
     ]
     for part in parts:
         if not 0 <= part.phase <= 1:

@@ -20,7 +20,7 @@ def render_reference(
     anchor: Tensor | None,
     backend: Backend,
 ) -> Tensor:
-    """Arguments and result are those of `render`."""
+    """Arguments and result are those of `render`, but for `anchor`: float32, in levels."""
     pictures = [level[..., :3].permute(2, 0, 1) for level in levels]
     total = torch.zeros_like(pictures[-1], memory_format=torch.contiguous_format)
     for part in parts:

@@ -31,15 +31,18 @@ def composite(layers: Iterable[LayerFrame], coverage: Tensor) -> Iterator[Tensor
     mixes both, it moves only the moving part and leaves the rest in place, and frame 0 is the photo whatever S is.
     Pixels with S = 0 are copied.
     """
-    last: LayerFrame | None = None
+    unwarped = anchor = None
     for layer in layers:
+        if layer.unwarped is not None:
+            unwarped, anchor = layer.unwarped, None
         if isinstance(layer.warped, Warped):
-            if last is None or layer.static is not last.static or layer.unwarped is not last.unwarped:
-                anchor = ops.anchor_of(layer.static, coverage, layer.unwarped)
+            if unwarped is not None:
+                anchor = ops.anchor_of(layer.static, coverage, unwarped)
+                unwarped = None
             yield ops.render(layer.warped.levels, layer.warped.parts, photo=layer.static, anchor=anchor)
         else:
-            yield ops.composite(layer.static, coverage, layer.warped, layer.unwarped)
-        last = layer
+            assert unwarped is not None
+            yield ops.composite(layer.static, coverage, layer.warped, unwarped)
 
 
 class _Download:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cinegan_cli.config import Config, StyleConfig
+from cinegan_cli.memory import give_back
 from cinegan_cli.session import Session
 from cinegan_cli.stages.bands import dequantise, moving_layer, texture_kept
 from cinegan_cli.stages.look import Cycle, KeyLayers
@@ -94,10 +95,16 @@ def banded_layer(scene: Scene, coverage: Tensor, config: Config, make_bands: Mak
     static, motion = scene.photo.pixels_u8, scene.motion
     del scene  # its pictures, which the frames do not need
     kept = texture_kept(picture, layer, region)
+    give_back()
     warped = warps(picture, bands, motion, region, config.render, kept=kept)
     del picture, bands  # which the frames do not need either
+    unwarped: Tensor | None = layer
+    del layer
     for moved in warped:
-        yield LayerFrame(moved, layer, static)
+        if unwarped is not None:  # once, now that all is made
+            give_back()
+        yield LayerFrame(moved, unwarped, static)
+        unwarped = None
 
 
 def restyled(scene: Scene, look: KeyPicture) -> Scene:
@@ -120,7 +127,9 @@ def on_device(scene: Scene, device: torch.device) -> Scene:
 
 def _layer(scene: Scene, coverage: Tensor, make_bands: MakeBands) -> tuple[Tensor, Tensor, Bands]:
     """The moving layer, the same with its rounding undone, and the bands of that."""
+    give_back()
     layer = moving_layer(scene.photo, scene.mask, scene.motion)
+    give_back()
     picture = dequantise(layer)
     return layer, picture, make_bands(scene.analysis.state, picture, coverage)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cinegan_cli.ops import anchor_of, interleaved, omoms_coefficients, render
+from cinegan_cli.ops import anchor_of, interleaved, interleaved_coefficients, render
 from cinegan_cli.types import RenderPart
 from tests.backends import BACKENDS, needs_native
 
@@ -48,7 +48,7 @@ def make_inputs(
 def test_by_hand(device: str, backend: str) -> None:
     """A ramp in x and y moved by 2 px right and 4 px down, over a photo at half."""
     y, x = torch.meshgrid(torch.arange(24.0), torch.arange(32.0), indexing="ij")
-    picture = interleaved(omoms_coefficients(torch.stack([x, y, x + y]) / 255))
+    picture = interleaved_coefficients(torch.stack([x, y, x + y]) / 255)
     origins = torch.zeros(2, 2, 12, 16)
     origins[0, 0], origins[1, 1] = 1.0, 2.0  # of a grid half as large
     part = RenderPart(origins.to(device), 0.25, (torch.ones(24, 32, dtype=torch.uint8, device=device),))
@@ -73,7 +73,7 @@ def test_still_is_the_picture(device: str, backend: str, generator: torch.Genera
     whole = torch.ones_like(part.regions[0]).to(device)
     still = RenderPart(torch.zeros_like(part.origins).to(device), 0.0, (whole,))
     picture = torch.rand(3, *whole.shape, generator=generator)
-    level = interleaved(omoms_coefficients(picture)).to(device)
+    level = interleaved_coefficients(picture).to(device)
     out = render([level], [still], backend=backend)  # type: ignore[arg-type]
     torch.testing.assert_close(out.cpu(), picture, rtol=0, atol=2e-6)
 
@@ -121,7 +121,7 @@ def test_photo_bytes_where_nothing_moves(device: str, backend: str, generator: t
     """Also beside pixels that move, whatever a part says there; and where no pixel moves."""
     pictures, parts, over = make_inputs(generator)
     bad = replace(parts[0], weight=torch.full((1, 1), torch.nan))
-    for anchor in (over["anchor"], over["anchor"] * torch.tensor([1.0, 1.0, 1.0, 0.0])):
+    for anchor in (over["anchor"], over["anchor"] * torch.tensor([1, 1, 1, 0], dtype=torch.int16)):
         out = render(
             [picture.to(device) for picture in pictures],
             [_on(part, device) for part in (bad, parts[1])],
@@ -143,7 +143,7 @@ def test_positions_that_are_not_finite_add_nothing(
     origins[0, 1] = value
     part = replace(part, origins=origins, gains=None, weight=None)
     picture = torch.rand(3, *part.regions[0].shape, generator=generator)
-    level = interleaved(omoms_coefficients(picture)).to(device)
+    level = interleaved_coefficients(picture).to(device)
     out = render([level], [_on(part, device)], backend=backend).cpu()  # type: ignore[arg-type]
     torch.testing.assert_close(out, 0.3 * picture * part.regions[0], rtol=0, atol=2e-6)
 

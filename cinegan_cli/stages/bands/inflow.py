@@ -47,11 +47,13 @@ def continue_inflow(layer: Tensor, known: Tensor, hidden: Tensor, velocity: Tens
     for mirror, moved, share in zip(mirrors, shifts, shares, strict=True):
         far = (mirror.length.nan_to_num(posinf=0) / (JOIN * max(h, w))).clamp(0, 1)
         for way, part in ((mirror, share * (1 - far)), (moved, share * far)):
-            wanted = F.interpolate(part[None, None], (height, width), mode="bilinear", align_corners=False)[0]
-            wanted = wanted * hidden
-            region = (wanted[0] > 0).to(torch.uint8)
-            shown = ops.joint_sample(layer, torch.stack([way.offsets, way.offsets]), 0.0, region=region)
-            out.addcmul_(wanted, shown.sub_(layer))
+            wanted = F.interpolate(part[None, None], (height, width), mode="bilinear", align_corners=False)[0, 0]
+            wanted.mul_(hidden)
+            region = (wanted > 0).view(torch.uint8)
+            offsets = torch.stack([way.offsets, way.offsets])
+            for plane, continued in zip(layer, out, strict=True):  # one channel at a time, for the memory
+                shown = ops.joint_sample(plane[None], offsets, 0.0, region=region)[0]
+                continued.addcmul_(wanted, shown.sub_(plane))
     return out
 
 

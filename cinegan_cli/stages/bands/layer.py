@@ -29,7 +29,7 @@ def moving_layer(photo: Photo, mask: Mask, motion: Motion | None = None) -> Tens
     smooth = pull_push(photo.pixels, known).to(photo.pixels.device)
     if motion is not None:
         smooth = continue_inflow(smooth, known, (mask.alpha == 0).to(known.dtype), motion.velocity)
-    return torch.where(known.bool(), photo.pixels, smooth)
+    return torch.where(known.bool(), photo.pixels, smooth, out=smooth)
 
 
 def dequantise(layer: Tensor) -> Tensor:

@@ -88,8 +88,8 @@ def warps(
 
 def _levels(picture: Tensor, bands: Bands, graded: bool) -> tuple[Tensor, ...]:
     """What is sampled, as `ops.render` reads it: with gains the bands but for the finest, and the picture."""
-    finest = ops.omoms_coefficients(picture)
-    return tuple(map(ops.interleaved, (*bands.levels[:-1], finest) if graded else (finest,)))
+    coarse = bands.levels[:-1] if graded else ()
+    return (*map(ops.interleaved, coarse), ops.interleaved_coefficients(picture))
 
 
 def _contrasts(
