@@ -90,7 +90,9 @@ def main() -> NoReturn:
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # PyTorch's threads, which else take the time of OpenCV's
     gc.set_threshold(50_000)  # by default a tenth of the time until the first frame goes into looking through imports
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    gc.freeze()  # else Python, as it ends, looks through all of torch for cycles: a second
+    sys.exit(status)
 
 
 def print_anything() -> None:
