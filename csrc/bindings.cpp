@@ -297,6 +297,7 @@ PYBIND11_MODULE(_C, m) {
 #else
   m.attr("cuda_architectures") = "";
 #endif
+  m.attr("anchor_steps") = ANCHOR_STEPS;
   m.attr("compiler") =
 #if defined(__clang__)
       "clang " __clang_version__;

@@ -200,7 +200,9 @@ void gather_run(const RenderLevel& level, const Places& places, const std::uint8
 // The first and one past the last byte that is not 0 in [0, end); both `end` where there is none.
 inline std::pair<Index, Index> bounds_of(const std::uint8_t* bytes, Index end) {
   const auto any = [&](Index at) {
-    return load<std::uint64_t, 1>(reinterpret_cast<const std::uint64_t*>(bytes + at))[0] != 0;
+    std::uint64_t eight;
+    std::memcpy(&eight, bytes + at, sizeof(eight));
+    return eight != 0;
   };
   Index start = 0, last = end;
   while (start + 8 <= end && !any(start)) start += 8;

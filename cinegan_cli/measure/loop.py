@@ -31,7 +31,8 @@ Frame = NDArray[np.uint8]
 PROBE_FRAMES = 6  # held at the start to find the moving pixels when no mask is given
 MOVING_LEVELS = 1.5  # an area that changed by more than this within them moves; coding noise of static areas is 0.2
 TURNING_SHARE = 1.1  # two frames before against two after, over two steps: ping-pong in H.264 0.7, stalled 1.5, flow 2
-PROGRESS_SIDES = (256, 128)  # px, short side: where one step is a small part of the texture; the better one counts
+# px, short side, each made from the one before: where one step is a small part of the texture; the better one counts
+PROGRESS_SIDES = (256, 128)
 
 
 @dataclass(frozen=True)
@@ -176,8 +177,9 @@ class LoopMeter:
         number = len(self._levels) - 1
         if self._textured is None or number in self._textured:
             self._textures[number] = self._texture(frame)
+        reduced = grey
         for progress in self._progress:
-            grey = progress.add(grey)
+            reduced = progress.add(reduced)
         if self._photo is not None and self._still is not None:
             worst = int(cv2.norm(frame, self._photo, cv2.NORM_INF, self._still))
             self._worst = max(self._worst, worst)

@@ -13,10 +13,13 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+ANCHOR_STEPS = 64  # to a level, in what `render` adds a layer to; of csrc/render.h
 extension: Any = None
 _missing = ""
 try:
     extension = import_module("cinegan_cli._C")
+    if getattr(extension, "anchor_steps", None) != ANCHOR_STEPS:  # it would read pictures as something else
+        extension, _missing = None, "it was built from other sources"
 except ImportError as error:
     _missing = str(error)
 

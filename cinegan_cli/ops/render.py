@@ -9,12 +9,11 @@ from torch import Tensor
 
 from cinegan_cli.ops import _native
 from cinegan_cli.ops._checks import check_device, check_tensor
-from cinegan_cli.ops._native import Backend, extension, runs_native
+from cinegan_cli.ops._native import ANCHOR_STEPS, Backend, extension, runs_native
 from cinegan_cli.ops.omoms import omoms_coefficients
 from cinegan_cli.ops.render_reference import render_reference
 from cinegan_cli.types import RenderPart
 
-ANCHOR_STEPS = 64  # ANCHOR_STEPS of csrc/render.h
 CROWDED = 64  # px: rows that are a multiple of this apart fall into few sets of the first-level cache
 
 
@@ -26,7 +25,7 @@ def interleaved(picture: Tensor) -> Tensor:
 
 
 def interleaved_coefficients(picture: Tensor) -> Tensor:
-    """`interleaved` of the `omoms_coefficients` of [3, H, W], which are never held besides."""
+    """`interleaved` of the `omoms_coefficients` of [3, H, W]: channel by channel, so that not all are held twice."""
     pixels = _room_for(picture)
     for c, plane in enumerate(picture):
         pixels[..., c] = omoms_coefficients(plane[None])[0]
@@ -90,7 +89,7 @@ def render(
     if native and not levels[-1].is_cuda:
         return _render_kernel(levels, parts, photo, anchor)
     with torch.no_grad():
-        in_levels = None if anchor is None else anchor.float() / ANCHOR_STEPS
+        in_levels = None if anchor is None else anchor.float().div_(ANCHOR_STEPS)
         return render_reference(levels, parts, photo, in_levels, "auto" if native else "reference")
 
 

@@ -34,14 +34,15 @@ def sample(
     border: Border = "reflect",
     backend: Backend = "auto",
 ) -> Tensor:
-    """Reads an image between its pixels, sharply; at integer positions it returns the pixel.
+    """Reads an image between its pixels, sharply; at integer positions it returns the pixel exactly.
 
     Args:
         image: [B, C, H, W], any float type, H and W at least 1. Contiguous and channels-last memory are not copied.
         positions: [B, 2, h, w]; `positions[b, 0, y, x]` and `[b, 1, y, x]` are the x and y that output pixel (x, y) is
             read from, in pixels of the image, +x right, +y down, centres at integers.
         kernel: "lanczos3" (6 x 6 taps), "bicubic" (Catmull-Rom, 4 x 4), or "omoms" (cubic o-Moms, 4 x 4), for which
-            `image` must be what `omoms_coefficients` makes of the picture. The weights along each axis sum to 1.
+            `image` must be what `omoms_coefficients` makes of the picture; pixels are then returned to rounding, and
+            beside the border only with "reflect". The weights along each axis sum to 1.
         border: "reflect" mirrors about the centres of the edge pixels, any distance outside; "clamp" repeats them.
         backend: "native" for the C++ and CUDA kernels, "reference" for plain PyTorch, "auto" for the best that works.
 

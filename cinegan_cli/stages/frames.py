@@ -35,6 +35,7 @@ def composite(layers: Iterable[LayerFrame], coverage: Tensor) -> Iterator[Tensor
     for layer in layers:
         if layer.unwarped is not None:
             unwarped, anchor = layer.unwarped, None
+        assert unwarped is not None or anchor is not None, "the first frame must say what its layer is unwarped"
         if isinstance(layer.warped, Warped):
             if unwarped is not None:
                 anchor = ops.anchor_of(layer.static, coverage, unwarped)

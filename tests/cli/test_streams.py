@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -42,6 +43,7 @@ def run(arguments: str, encoding: str, monkeypatch: pytest.MonkeyPatch, *, termi
         patch.setattr(sys, "argv", ["cinegan", *shlex.split(arguments)])
         with pytest.raises(SystemExit) as ended:
             main()
+        gc.unfreeze()  # what `main` does for a process that ends
         sys.stdout.flush()
         sys.stderr.flush()
         assert "internal error" not in err.getvalue().decode("latin-1")

@@ -163,7 +163,7 @@ void exercise_sample(const Shape& s, const Shape& to, int layout, int out_layout
   const Index positions_size = 2 * to.b * to.h * to.w;
   const Array<T> image = wild<T>(extent(s, strides), 1), positions = wild<T>(positions_size, reach);
   const Array<T> grad = wild<T>(extent(to, out_strides), 1);
-  for (int choice = 0; choice < 4; ++choice) {
+  for (int choice = 0; choice < 6; ++choice) {
     const int kernel = choice / 2, border = choice % 2;
     for_any_threads<Results>("sample", [&](int threads, int simd) {
       Results out;
@@ -195,7 +195,7 @@ void exercise_joint_sample(const Shape& s, double reach) {
   const Array<float> image = wild<float>(s.c * s.h * s.w, 1), origins = wild<float>(4 * h * w, reach);
   const Array<float> gain = wild<float>(gain_h * gain_w, 1), base = wild<float>(s.c * base_h * base_w, 1);
   const Array<std::uint8_t> region = bytes(s.h * s.w, 2);
-  for (int choice = 0; choice < 8; ++choice) {
+  for (int choice = 0; choice < 12; ++choice) {
     const float phase = 0.5f * static_cast<float>(choice % 3);
     for_any_threads<Results>("joint_sample", [&](int threads, int simd) {
       Results out;
@@ -230,7 +230,12 @@ void exercise_render(const Shape& s, double reach) {
   const Index h = s.h / 2 + 1, w = s.w / 3 + 1, below_h = (s.h + 1) / 2, below_w = (s.w + 1) / 2, pitch = s.w + 4;
   const Array<float> fine = wild<float>(4 * s.h * pitch, 1), coarse = wild<float>(4 * below_h * below_w, 1);
   const Array<float> origins = wild<float>(4 * h * w, reach), gains = wild<float>(2 * 3 * 5, 1);
-  const Array<float> weight = wild<float>(7 * 2, 1), anchor = wild<float>(4 * s.h * s.w, 255);
+  const Array<float> weight = wild<float>(7 * 2, 1);
+  const Array<std::int16_t> anchor(4 * s.h * s.w);
+  for (Index i = 0; i < 4 * s.h * s.w; ++i) {
+    const int any = static_cast<int>(dice() % 65536u) - 32768;
+    anchor.get()[i] = static_cast<std::int16_t>(dice() % 3 == 0 ? 0 : any);
+  }
   const Array<std::uint8_t> photo = bytes(3 * s.h * s.w, 256), region = bytes(s.h * s.w, 2);
   const Array<std::uint8_t> below = bytes(below_h * below_w, 2);
   const std::vector<cinegan::RenderLevel> levels = {{below_h, below_w, below_w, coarse.get()},

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
+from cinegan_cli.ops import interleaved_coefficients
 from cinegan_cli.stages import frames as frames_stage
 from cinegan_cli.stages.frames import composite, matte, on_host
-from cinegan_cli.types import LayerFrame, Mask
+from cinegan_cli.types import LayerFrame, Mask, RenderPart, Warped
 from tests.scenes import noise_photo
 
 
@@ -44,6 +46,29 @@ def test_only_the_change_of_the_layer_is_added() -> None:
     difference = changed.int() - photo.pixels_u8.int()
     assert difference[2, 3].tolist() == [10, 10, 10]
     assert difference.abs().sum() == 30
+
+
+@pytest.mark.parametrize("computed", [True, False])
+def test_an_unwarped_layer_need_be_given_once(computed: bool) -> None:
+    photo = noise_photo(8, 6)
+    layer = torch.rand(3, 6, 8, generator=torch.Generator().manual_seed(0))
+    coverage = torch.ones(6, 8)
+    region = torch.ones(6, 8, dtype=torch.uint8)
+    origins = torch.ones(2, 2, 6, 8)
+    levels = (interleaved_coefficients(layer),)
+    moved: list[Tensor | Warped] = [layer + shift for shift in (0.1, 0.2)]
+    if not computed:
+        moved = [Warped(levels, (RenderPart(share * origins, 0.0, (region,)),)) for share in (1.0, 2.0)]
+    every = list(composite([LayerFrame(one, layer, photo.pixels_u8) for one in moved], coverage))
+    once = list(
+        composite(
+            [LayerFrame(one, given, photo.pixels_u8) for one, given in zip(moved, (layer, None), strict=True)], coverage
+        )
+    )
+    assert all(torch.equal(one, other) for one, other in zip(every, once, strict=True))
+    assert not torch.equal(*every)
+    with pytest.raises(AssertionError, match="first frame"):
+        next(composite([LayerFrame(moved[0], None, photo.pixels_u8)], coverage))
 
 
 class OnCard:
