@@ -88,8 +88,8 @@ def unexpected(error: Exception) -> tuple[str, ExitStatus]:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Python's own error, or what torch (CPU, CUDA) and OpenCV say."""
-    phrases = ("can't allocate memory", "out of memory", "Insufficient memory")
+    """Python's own errors, also for want of a thread's stack, or what torch (CPU, CUDA) and OpenCV say."""
+    phrases = ("can't allocate memory", "out of memory", "Insufficient memory", "can't start new thread")
     return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases)
 
 
